@@ -1,0 +1,83 @@
+// From what tsc compiled into build/ts to what is published in dist. See CONTRIBUTING.md, "Build".
+import { readFileSync } from "node:fs";
+import { nodeResolve } from "@rollup/plugin-node-resolve";
+import dts from "rollup-plugin-dts";
+
+const entries = { index: "build/ts/index.js", node: "build/ts/node/index.js" };
+const external = /^node:/;
+
+/** @param {import("rollup").RollupLog} warning */
+const onwarn = (warning) => {
+  throw new Error(warning.message);
+};
+
+/**
+ * workerd may not compile bytes: there another loader imports the wasm file as a module, which the runtime has
+ * compiled.
+ * @returns {import("rollup").Plugin}
+ */
+function staticWasm() {
+  return {
+    name: "static-wasm",
+    resolveId(source, importer) {
+      if (source.endsWith(".wasm")) return { id: "./unrolled_core.wasm", external: true };
+      return source === "./loader.js" ? this.resolve("./loader.workerd.js", importer) : null;
+    },
+    generateBundle() {
+      const source = readFileSync("ts/core/generated/unrolled_core_bg.wasm");
+      this.emitFile({ type: "asset", fileName: "unrolled_core.wasm", source });
+    },
+  };
+}
+
+/**
+ * One declaration file an entry, readable by TypeScript 5.0: typed arrays have had a type parameter only since 5.7.
+ * @param {"ts" | "cts"} extension
+ * @returns {import("rollup").RollupOptions}
+ */
+function types(extension) {
+  const script = extension === "ts" ? "js" : "cjs";
+  return {
+    input: { index: "build/ts/index.d.ts", node: "build/ts/node/index.d.ts" },
+    external,
+    onwarn,
+    plugins: [
+      dts(),
+      {
+        name: "older-typescript",
+        renderChunk: (code) =>
+          code
+            .replace(/\b((?:Int|Uint|Float|BigInt|BigUint)\d+(?:Clamped)?Array)<ArrayBuffer(?:Like)?>/g, "$1")
+            .replace(/(from ["']\.\/[^"']+?)(?:\.d\.c?ts|\.c?js)?(["'])/g, `$1.${script}$2`),
+      },
+    ],
+    output: { dir: "dist", entryFileNames: `[name].d.${extension}`, chunkFileNames: `types.d.${extension}` },
+  };
+}
+
+/** @type {import("rollup").RollupOptions[]} */
+export default [
+  {
+    input: { ...entries, cli: "build/ts/cli/main.js" },
+    external,
+    onwarn,
+    plugins: [nodeResolve()],
+    output: { dir: "dist", format: "es", entryFileNames: "[name].js", chunkFileNames: "[name]-shared.js" },
+  },
+  {
+    input: entries,
+    external,
+    onwarn,
+    plugins: [nodeResolve()],
+    output: { dir: "dist", format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name]-shared.cjs" },
+  },
+  {
+    input: { workerd: entries.index },
+    external,
+    onwarn,
+    plugins: [staticWasm(), nodeResolve()],
+    output: { dir: "dist", format: "es", entryFileNames: "[name].js" },
+  },
+  types("ts"),
+  types("cts"),
+];

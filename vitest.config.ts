@@ -1,0 +1,20 @@
+import { resolve } from "node:path";
+import { defineConfig } from "vitest/config";
+
+const root = import.meta.dirname;
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/runtimes/**", "test/bench/**"],
+    // Two cores are the machine this project is sized for; training tests are CPU-bound, so more workers only wait.
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    passWithNoTests: false,
+    env: {
+      CONFORMANCE_DIR: resolve(root, process.env["CONFORMANCE_DIR"] ?? "../shared/conformance"),
+      UNROLLED_DATA: resolve(root, process.env["UNROLLED_DATA"] ?? "../shared/data"),
+    },
+  },
+});
