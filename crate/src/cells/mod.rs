@@ -1,0 +1,77 @@
+//! The hand-fused cells: pointwise mathematics of one time step, forward and backward. Matrix products, masks, states
+//! and weight gradients are the business of [`crate::sequence`], once for all cells.
+//!
+//! Gate buffers hold rows of `GATES * hidden` values, hidden units padded to whole lanes: padding computes harmless
+//! numbers that nobody reads.
+
+mod elman;
+mod gru;
+mod lstm;
+
+pub use elman::Elman;
+pub use gru::Gru;
+pub use lstm::Lstm;
+
+use crate::simd::{Lane, WIDTH};
+
+/// One time step, `rows` rows of `hidden` (padded) units, everything in place.
+pub struct Step<E> {
+    pub rows: usize,
+    pub hidden: usize,
+    /// Pre-activations; forward leaves in them what backward needs; backward leaves their gradients.
+    pub gates: *mut E,
+    /// The recurrent product, for cells that keep it apart; likewise.
+    pub recurrent: *mut E,
+    /// Between rows of `gates` and of `recurrent`.
+    pub gate_stride: usize,
+    pub h_prev: *const E,
+    pub h: *mut E,
+    /// Between rows of `h_prev` and `h`.
+    pub state_stride: usize,
+    /// Memory cells, at stride `hidden`; null for cells without.
+    pub c_prev: *const E,
+    pub c: *mut E,
+    /// Gradient with respect to h, at stride `hidden`. Backward replaces it by the part that reaches h_prev without a
+    /// matrix, if [`Cell::CARRIES_STATE`]; otherwise it is spent.
+    pub dh: *mut E,
+    /// Gradient with respect to c; backward replaces it by that of c_prev.
+    pub dc: *mut E,
+    /// The state activation of an Elman cell and its parameter: see [`crate::ops::activation`].
+    pub activation: u32,
+    pub alpha: E,
+}
+
+pub trait Cell<L: Lane> {
+    /// Gates in a row of pre-activations.
+    const GATES: usize;
+    /// The recurrent product is needed apart from the input product.
+    const SEPARATE_RECURRENT: bool;
+    /// There is a memory cell c beside h.
+    const HAS_MEMORY: bool;
+    /// Part of dh reaches h_prev directly.
+    const CARRIES_STATE: bool;
+
+    /// # Safety
+    /// The pointers of `step` hold `rows` rows at their strides.
+    unsafe fn forward(step: &Step<L::Elem>);
+
+    /// # Safety
+    /// As `forward`, whose results are still in place.
+    unsafe fn backward(step: &Step<L::Elem>);
+}
+
+/// The logistic function in place, whole lanes. One function a loop: its constants then stay in registers.
+#[inline(never)]
+unsafe fn sigmoid_row<L: Lane>(x: *mut L::Elem, count: usize) {
+    for i in (0..count).step_by(WIDTH) {
+        L::load(x.add(i)).sigmoid().store(x.add(i));
+    }
+}
+
+/// As [`sigmoid_row`].
+#[inline(never)]
+unsafe fn tanh_row<L: Lane>(x: *mut L::Elem, count: usize) {
+    for i in (0..count).step_by(WIDTH) {
+        L::load(x.add(i)).tanh().store(x.add(i));
+    }
+}

@@ -1,0 +1,434 @@
+//! Matrix products in the forms that recurrent nets need.
+//!
+//! | form | is | used for |
+//! |---|---|---|
+//! | [`gemm`] | C = init + A B, B packed once | x W^T, h W^T forward; dy W backward |
+//! | [`gemm_transposed`] | C += A^T B | weight gradients, one product for all time steps |
+//! | [`matmul`] | batched, either operand transposed | attention and everything else |
+//!
+//! One row of A takes the one-row kernel, which is the GEMV of streaming. All share the summation order of
+//! [`kernel`], so a result does not depend on how many rows are computed together.
+
+pub mod kernel;
+pub mod pack;
+
+use crate::memory::{OutOfMemory, Scratch};
+use crate::simd::{Lane, Real, WIDTH};
+use kernel::{panel_rows, panel_rows_edge, PANEL};
+use pack::{pack_rows, pack_transposed, packed_len, transpose, Gates};
+
+/// k is worked in blocks of this size, so that a panel stays in the first-level cache,
+const DEPTH_BLOCK: usize = 512;
+/// and rows in blocks of this size, so that those of A and C stay in the second.
+const HEIGHT_BLOCK: usize = 128;
+/// Weight gradients, whose k runs over all rows of a batch, go in blocks that stay in the second-level cache.
+const ROW_BLOCK: usize = 256;
+const WIDTH_BLOCK: usize = 512;
+
+/// What a product is added to.
+pub enum Init<E> {
+    Zero,
+    /// One row for every row of C (a bias), as long as C has columns.
+    Row(*const E),
+    /// C itself.
+    Current,
+}
+
+/// C = init + A B with B packed.
+///
+/// # Safety
+/// `a` has `rows` rows of `depth` at stride `lda`; `packed` comes from [`pack`] with `columns` and `depth`; `c` has
+/// `rows` rows of `columns` at stride `ldc` and does not overlap the operands.
+#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+pub unsafe fn gemm<L: Lane>(
+    rows: usize,
+    columns: usize,
+    depth: usize,
+    a: *const L::Elem,
+    lda: usize,
+    packed: *const L::Elem,
+    init: Init<L::Elem>,
+    c: *mut L::Elem,
+    ldc: usize,
+) {
+    let zeros = [L::zero(); PANEL / WIDTH];
+    let mut k = 0;
+    loop {
+        let block = (depth - k).min(DEPTH_BLOCK);
+        for row in (0..rows).step_by(HEIGHT_BLOCK) {
+            let height = (rows - row).min(HEIGHT_BLOCK);
+            let a = a.add(row * lda + k);
+            for column in (0..columns).step_by(PANEL) {
+                let c = c.add(row * ldc + column);
+                let (from, stride): (*const L::Elem, usize) = match init {
+                    _ if k > 0 => (c, ldc),
+                    Init::Current => (c, ldc),
+                    Init::Row(row) => (row.add(column), 0),
+                    Init::Zero => (zeros.as_ptr().cast(), 0),
+                };
+                let panel = packed.add(column * depth + k * PANEL);
+                let width = columns - column;
+                if width >= PANEL {
+                    panel_rows::<L>(height, block, a, lda, panel, from, stride, c, ldc);
+                } else {
+                    panel_rows_edge::<L>(height, width, block, a, lda, panel, from, stride, c, ldc);
+                }
+            }
+        }
+        k += block;
+        if k >= depth {
+            break;
+        }
+    }
+}
+
+/// C += A^T B: `a` is (depth, gates), `b` is (depth, n), C is (gates * hidden, n), without the padding of gates.
+///
+/// The smaller operand is the one that gets transposed, since a copy in rows costs less: a weight gradient dG^T X is
+/// summed as X^T dG and turned at the end.
+///
+/// # Safety
+/// The operands have `depth` rows at strides `lda` and `ldb`; `c` has rows of `n` at stride `ldc`, without overlap.
+#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+pub unsafe fn gemm_transposed<L: Lane>(
+    gates: Gates,
+    n: usize,
+    depth: usize,
+    a: *const L::Elem,
+    lda: usize,
+    b: *const L::Elem,
+    ldb: usize,
+    c: *mut L::Elem,
+    ldc: usize,
+) -> Result<(), OutOfMemory> {
+    let m = gates.positions();
+    if m <= n && gates.padded == gates.hidden {
+        return sum_over_rows::<L>(m, n, depth, a, lda, b, ldb, c, ldc);
+    }
+    let scratch = Scratch::new();
+    let turned = scratch.take::<L::Elem>(n * m).ok_or(OutOfMemory)?;
+    let rows = scratch.take::<L::Elem>(m * n).ok_or(OutOfMemory)?;
+    fill_zero::<L>(turned, n * m);
+    sum_over_rows::<L>(n, m, depth, b, ldb, a, lda, turned, m)?;
+    transpose::<L>(turned, m, n, m, rows, n);
+    for gate in 0..gates.gates {
+        for unit in 0..gates.hidden {
+            let to = c.add((gate * gates.hidden + unit) * ldc);
+            add_row::<L>(rows.add((gate * gates.padded + unit) * n), to, n);
+        }
+    }
+    Ok(())
+}
+
+/// C += A^T B with A transposed block by block: `a` is (depth, m), `b` is (depth, n), C is (m, n).
+#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+unsafe fn sum_over_rows<L: Lane>(
+    m: usize,
+    n: usize,
+    depth: usize,
+    a: *const L::Elem,
+    lda: usize,
+    b: *const L::Elem,
+    ldb: usize,
+    c: *mut L::Elem,
+    ldc: usize,
+) -> Result<(), OutOfMemory> {
+    let block = depth.min(ROW_BLOCK);
+    let (height, width) = (m.min(HEIGHT_BLOCK), n.min(WIDTH_BLOCK));
+    let scratch = Scratch::new();
+    let right = scratch.take::<L::Elem>(packed_len(width, block)).ok_or(OutOfMemory)?;
+    let left = scratch.take::<L::Elem>(height * block).ok_or(OutOfMemory)?;
+    for k in (0..depth).step_by(block.max(1)) {
+        let count = (depth - k).min(block);
+        for column in (0..n).step_by(width.max(1)) {
+            let columns = (n - column).min(width);
+            pack_rows::<L>(b.add(k * ldb + column), ldb, Gates::plain(count), columns, right);
+            for row in (0..m).step_by(height.max(1)) {
+                let rows = (m - row).min(height);
+                transpose::<L>(a.add(k * lda + row), lda, count, rows, left, count);
+                let to = c.add(row * ldc + column);
+                gemm::<L>(rows, columns, count, left, count, right, Init::Current, to, ldc);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// to[i] += from[i].
+///
+/// # Safety
+/// Both have `count` elements.
+#[inline(never)]
+pub unsafe fn add_row<L: Lane>(from: *const L::Elem, to: *mut L::Elem, count: usize) {
+    let mut i = 0;
+    while i + WIDTH <= count {
+        (L::load(to.add(i)) + L::load(from.add(i))).store(to.add(i));
+        i += WIDTH;
+    }
+    while i < count {
+        *to.add(i) += *from.add(i);
+        i += 1;
+    }
+}
+
+/// # Safety
+/// `to` has `count` elements.
+#[inline(never)]
+pub unsafe fn fill_zero<L: Lane>(to: *mut L::Elem, count: usize) {
+    let mut i = 0;
+    while i + WIDTH <= count {
+        L::zero().store(to.add(i));
+        i += WIDTH;
+    }
+    while i < count {
+        *to.add(i) = L::Elem::ZERO;
+        i += 1;
+    }
+}
+
+/// out[j] += sum over rows of x[row][j], rows ascending.
+///
+/// # Safety
+/// `x` has `rows` rows of `columns` at stride `stride`; `out` has `columns` elements.
+pub unsafe fn add_column_sums<L: Lane>(
+    x: *const L::Elem,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    out: *mut L::Elem,
+) {
+    // Strips as wide as the registers allow: a row is visited once a strip, in whole cache lines.
+    const STRIP: usize = 8;
+    let mut column = 0;
+    while column + STRIP * WIDTH <= columns {
+        column_strip::<L, STRIP>(x.add(column), stride, rows, out.add(column));
+        column += STRIP * WIDTH;
+    }
+    while column + WIDTH <= columns {
+        column_strip::<L, 1>(x.add(column), stride, rows, out.add(column));
+        column += WIDTH;
+    }
+    for i in column..columns {
+        let mut sum = *out.add(i);
+        for row in 0..rows {
+            sum += *x.add(row * stride + i);
+        }
+        *out.add(i) = sum;
+    }
+}
+
+#[inline(never)]
+unsafe fn column_strip<L: Lane, const LANES: usize>(x: *const L::Elem, stride: usize, rows: usize, out: *mut L::Elem) {
+    let mut sums = [L::zero(); LANES];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum = L::load(out.add(i * WIDTH));
+    }
+    for row in 0..rows {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = *sum + L::load(x.add(row * stride + i * WIDTH));
+        }
+    }
+    for (i, sum) in sums.iter().enumerate() {
+        sum.store(out.add(i * WIDTH));
+    }
+}
+
+/// y = x W^T + b over `rows` rows; `packed` is W packed by [`pack_transposed`].
+///
+/// # Safety
+/// `x` is (rows, input), `y` is (rows, output), `bias` null or (output), all contiguous.
+pub unsafe fn linear_forward<L: Lane>(
+    rows: usize,
+    input: usize,
+    output: usize,
+    x: *const L::Elem,
+    packed: *const L::Elem,
+    bias: *const L::Elem,
+    y: *mut L::Elem,
+) {
+    let init = if bias.is_null() { Init::Zero } else { Init::Row(bias) };
+    gemm::<L>(rows, output, input, x, input, packed, init, y, output);
+}
+
+/// dx += dy W, dW += dy^T x, db += column sums of dy; a null gradient is not wanted. `packed` is W packed by
+/// [`pack_rows`].
+///
+/// # Safety
+/// Shapes as in [`linear_forward`]; gradients as their values.
+#[allow(clippy::too_many_arguments)] // the operands and their gradients
+pub unsafe fn linear_backward<L: Lane>(
+    rows: usize,
+    input: usize,
+    output: usize,
+    x: *const L::Elem,
+    packed: *const L::Elem,
+    dy: *const L::Elem,
+    dx: *mut L::Elem,
+    dw: *mut L::Elem,
+    db: *mut L::Elem,
+) -> Result<(), OutOfMemory> {
+    if !dx.is_null() {
+        gemm::<L>(rows, input, output, dy, output, packed, Init::Current, dx, input);
+    }
+    if !dw.is_null() {
+        gemm_transposed::<L>(Gates::plain(output), input, rows, dy, output, x, input, dw, input)?;
+    }
+    if !db.is_null() {
+        add_column_sums::<L>(dy, output, rows, output, db);
+    }
+    Ok(())
+}
+
+/// One operand of [`matmul`]: the matrices of a batch `stride` elements apart (0: one for all).
+#[derive(Clone, Copy)]
+pub struct Operand<E> {
+    pub data: *const E,
+    pub stride: usize,
+    pub transposed: bool,
+}
+
+/// c[i] = (c[i] +) a[i] b[i] for each matrix of the batch: (m, k) times (k, n).
+///
+/// # Safety
+/// Each matrix of `a` holds m*k elements, of `b` k*n, of `c` m*n, contiguous; `c` overlaps neither operand.
+#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+pub unsafe fn matmul<L: Lane>(
+    batch: usize,
+    m: usize,
+    k: usize,
+    n: usize,
+    a: Operand<L::Elem>,
+    b: Operand<L::Elem>,
+    c: *mut L::Elem,
+    accumulate: bool,
+) -> Result<(), OutOfMemory> {
+    let scratch = Scratch::new();
+    let right = scratch.take::<L::Elem>(packed_len(n, k)).ok_or(OutOfMemory)?;
+    let left = scratch.take::<L::Elem>(if a.transposed { m * k } else { 0 }).ok_or(OutOfMemory)?;
+    for i in 0..batch {
+        if i == 0 || b.stride != 0 {
+            let b_data = b.data.add(i * b.stride);
+            if b.transposed {
+                pack_transposed::<L>(b_data, k, Gates::plain(n), k, right);
+            } else {
+                pack_rows::<L>(b_data, n, Gates::plain(k), n, right);
+            }
+        }
+        let mut a_data = a.data.add(i * a.stride);
+        if a.transposed {
+            transpose::<L>(a_data, m, k, m, left, k);
+            a_data = left;
+        }
+        let init = if accumulate { Init::Current } else { Init::Zero };
+        gemm::<L>(m, n, k, a_data, k, right, init, c.add(i * m * n), n);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{F32x4, F64x4};
+
+    /// Numbers in [-1, 1) from a small congruential generator.
+    fn numbers(count: usize, seed: u32) -> Vec<f64> {
+        let mut state = seed;
+        (0..count)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                f64::from(state >> 8) / 8_388_608.0 - 1.0
+            })
+            .collect()
+    }
+
+    fn naive(
+        m: usize,
+        k: usize,
+        n: usize,
+        a: impl Fn(usize, usize) -> f64,
+        b: impl Fn(usize, usize) -> f64,
+    ) -> Vec<f64> {
+        let mut c = vec![0.0; m * n];
+        for i in 0..m {
+            for j in 0..n {
+                c[i * n + j] = (0..k).map(|l| a(i, l) * b(l, j)).sum();
+            }
+        }
+        c
+    }
+
+    fn close(actual: &[f64], expected: &[f64]) {
+        assert_eq!(actual.len(), expected.len());
+        for (i, (x, y)) in actual.iter().zip(expected).enumerate() {
+            assert!((x - y).abs() <= 1e-12 * (1.0 + y.abs()), "element {i}: {x} expected {y}");
+        }
+    }
+
+    #[test]
+    fn every_form_equals_the_naive_product() {
+        for (m, k, n) in
+            [(1, 1, 1), (1, 7, 33), (2, 5, 16), (3, 4, 5), (5, 0, 3), (7, 521, 18), (65, 9, 47), (4, 1030, 31)]
+        {
+            let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+            let expected = naive(m, k, n, |i, l| a[i * k + l], |l, j| b[l * n + j]);
+            let a_t: Vec<f64> = (0..k * m).map(|i| a[(i % m) * k + i / m]).collect();
+            let b_t: Vec<f64> = (0..k * n).map(|i| b[(i % k) * n + i / k]).collect();
+            for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+                let mut c = vec![0.0; m * n];
+                let left = Operand { data: if ta { a_t.as_ptr() } else { a.as_ptr() }, stride: 0, transposed: ta };
+                let right = Operand { data: if tb { b_t.as_ptr() } else { b.as_ptr() }, stride: 0, transposed: tb };
+                // SAFETY: the vectors have the sizes named.
+                let done = unsafe { matmul::<F64x4>(1, m, k, n, left, right, c.as_mut_ptr(), true) };
+                assert_eq!(done, Ok(()));
+                close(&c, &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn transposed_products_add_up_over_row_blocks() {
+        for (m, n, depth) in [(3, 5, 1), (6, 17, 256), (300, 9, 515), (33, 20, 1000)] {
+            let (a, b) = (numbers(depth * m, 3), numbers(depth * n, 4));
+            let mut c = numbers(m * n, 5);
+            let start = c.clone();
+            // SAFETY: the vectors have the sizes named.
+            let done = unsafe {
+                gemm_transposed::<F64x4>(Gates::plain(m), n, depth, a.as_ptr(), m, b.as_ptr(), n, c.as_mut_ptr(), n)
+            };
+            assert_eq!(done, Ok(()));
+            let mut expected = naive(m, depth, n, |i, l| a[l * m + i], |l, j| b[l * n + j]);
+            expected.iter_mut().zip(&start).for_each(|(x, y)| *x += y);
+            close(&c, &expected);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_alone_and_among_others() {
+        let (rows, depth, columns) = (7, 523, 37);
+        let a: Vec<f32> = numbers(rows * depth, 6).iter().map(|&x| x as f32).collect();
+        let w: Vec<f32> = numbers(columns * depth, 7).iter().map(|&x| x as f32).collect();
+        let bias: Vec<f32> = numbers(columns, 8).iter().map(|&x| x as f32).collect();
+        let mut packed = vec![0.0f32; packed_len(columns, depth)];
+        let mut all = vec![0.0f32; rows * columns];
+        // SAFETY: the vectors have the sizes named.
+        unsafe {
+            pack_transposed::<F32x4>(w.as_ptr(), depth, Gates::plain(columns), depth, packed.as_mut_ptr());
+            linear_forward::<F32x4>(rows, depth, columns, a.as_ptr(), packed.as_ptr(), bias.as_ptr(), all.as_mut_ptr());
+        }
+        for row in 0..rows {
+            let mut one = vec![0.0f32; columns];
+            // SAFETY: as above, one row.
+            unsafe {
+                let x = a.as_ptr().add(row * depth);
+                linear_forward::<F32x4>(1, depth, columns, x, packed.as_ptr(), bias.as_ptr(), one.as_mut_ptr());
+            }
+            let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&one), bits(&all[row * columns..(row + 1) * columns]));
+            // The plain loop, k ascending from the bias: the order that the documentation promises.
+            let plain: Vec<f32> = (0..columns)
+                .map(|j| (0..depth).fold(bias[j], |sum, k| sum + a[row * depth + k] * w[j * depth + k]))
+                .collect();
+            assert_eq!(bits(&one), bits(&plain));
+        }
+    }
+}
