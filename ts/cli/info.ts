@@ -1,0 +1,82 @@
+/** `unrolled info`: what a model file holds. */
+import { type ModelFile, readModelFile } from "../io/model-file.js";
+import { loadFile } from "../node/files.js";
+import { flag, parseArguments, type Usage } from "./arguments.js";
+import { named } from "./model.js";
+import { grouped, many, printable, size, write, writeJson } from "./terminal.js";
+
+const options = { json: flag("one JSON object") };
+
+export const infoUsage: Usage<typeof options> = {
+  name: "info",
+  operands: ["MODEL"],
+  summary: "Shows what a model file holds: architecture, tokenizer, parameters with their shapes, how it was trained.",
+  options,
+  examples: ["unrolled info lm.safetensors", "unrolled info lm.safetensors --json"],
+};
+
+export async function infoCommand(args: readonly string[]): Promise<number> {
+  const { operand: path, values } = parseArguments(infoUsage, args);
+  const bytes = await loadFile(path);
+  const info = named(path, () => describe(path, bytes.length, readModelFile(bytes)));
+  if (values.json) await writeJson(info);
+  else await write(lines(info));
+  return 0;
+}
+
+type Info = ReturnType<typeof describe>;
+
+function describe(path: string, bytes: number, file: ModelFile) {
+  const tensors = [...file.tensors].map(([name, { shape, dtype, bytes: data }]) => {
+    return { name, shape, dtype, count: shape.reduce((product, length) => product * length, 1), bytes: data.length };
+  });
+  return {
+    file: path,
+    bytes,
+    version: file.version,
+    kind: file.kind ?? null,
+    config: Object.fromEntries(file.config),
+    tokenizer:
+      file.tokenizer === undefined
+        ? null
+        : { kind: file.tokenizer.kind, size: file.tokenizer.size, tokens: file.tokenizer.tokens },
+    parameters: tensors.reduce((sum, tensor) => sum + tensor.count, 0),
+    tensors,
+    aliases: Object.fromEntries(file.aliases),
+    training: trainingFacts(file.metadata.get("training")),
+  };
+}
+
+/** What `unrolled train` wrote down; null when the text is something else. */
+function trainingFacts(text: string | undefined): Record<string, unknown> | null {
+  try {
+    const facts = JSON.parse(text ?? "null") as unknown;
+    return typeof facts === "object" && !Array.isArray(facts) ? (facts as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}
+
+function lines(info: Info): string {
+  const pairs = (facts: Readonly<Record<string, unknown>>): string =>
+    Object.entries(facts)
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+      .join(", ");
+  const { tokenizer } = info;
+  const shown = tokenizer?.kind === "char" ? `: ${JSON.stringify(tokenizer.tokens.slice(0, 100).join(""))}` : "";
+  const names = Math.max(0, ...info.tensors.map(({ name }) => name.length));
+  const shapes = Math.max(0, ...info.tensors.map(({ shape }) => `[${shape.join(", ")}]`.length));
+  const text = [
+    `file        ${info.file}, ${size(info.bytes)}, format version ${info.version}`,
+    `model       ${info.kind ?? "of no declared kind"}: ${pairs(info.config)}`,
+    `tokenizer   ${tokenizer === null ? "none" : `${tokenizer.kind}, ${many(tokenizer.size, "token")}${shown}${tokenizer.size > 100 && shown !== "" ? " ..." : ""}`}`,
+    `training    ${info.training === null ? "not recorded" : pairs(info.training)}`,
+    `parameters  ${grouped(info.parameters)} in ${many(info.tensors.length, "tensor")}`,
+    ...info.tensors.map(({ name, shape, dtype, count, bytes }) => {
+      return `  ${name.padEnd(names)}  ${`[${shape.join(", ")}]`.padEnd(shapes)}  ${dtype}  ${grouped(count)} values, ${size(bytes)}`;
+    }),
+    ...Object.entries(info.aliases).map(([alias, name]) => `  ${alias.padEnd(names)}  is ${name}`),
+  ];
+  return `${printable(text.join("\n"))}\n`;
+}

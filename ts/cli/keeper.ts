@@ -1,0 +1,209 @@
+import { rm, stat } from "node:fs/promises";
+import { readModelFile, save } from "../io/model-file.js";
+import { checkSavable, FileError, loadFile, saveFile } from "../node/files.js";
+import type { LanguageModel } from "../tasks/language-model.js";
+import type { CheckpointEvent, UpdateEvent, ValidEvent } from "../train/loop.js";
+import { CommandError } from "./errors.js";
+import type { SaveReason } from "./events.js";
+import type { Recipe } from "./recipe.js";
+import { quietReporter, type Reporter } from "./reporter.js";
+import { checkpointPathOf, type Kept, type Resumption, type RunRecord, recordMetadata } from "./resume.js";
+
+/** Seconds between saves where no validation says which values are best. */
+const savedSeconds = 60;
+
+/** A file to be written. */
+interface Snapshot extends Kept {
+  readonly savedUpdate: number;
+  readonly reason: SaveReason;
+  readonly bytes: Uint8Array;
+}
+
+/** Keeps the model file, which has the best values, and the checkpoint, which has the latest. */
+export class Keeper {
+  reporter: Reporter = quietReporter;
+  readonly #path: string;
+  readonly #checkpointPath: string;
+  readonly #resumed: Resumption | undefined;
+  readonly #model: LanguageModel;
+  readonly #recipe: Recipe;
+  readonly #seed: number;
+  readonly #run: Pick<RunRecord, "options" | "text">;
+  #update = 0;
+  #validLoss: number | null = null;
+  #validatedAt = -1;
+  /** Whether the checkpoint there is is that of an earlier run. */
+  #stale: boolean;
+  #savedAt = performance.now();
+  #kept: Kept = { savedUpdate: null, savedLoss: null };
+  /** What could not be written; tried again at the end. */
+  #unwritten: Snapshot | undefined;
+
+  constructor(
+    path: string,
+    model: LanguageModel,
+    recipe: Recipe,
+    seed: number,
+    run: Pick<RunRecord, "options" | "text">,
+    resumed?: Resumption,
+  ) {
+    this.#path = path;
+    this.#checkpointPath = checkpointPathOf(path);
+    this.#model = model;
+    this.#recipe = recipe;
+    this.#seed = seed;
+    this.#run = run;
+    this.#resumed = resumed;
+    this.#stale = resumed === undefined;
+  }
+
+  /** What the file has. */
+  get kept(): Kept {
+    return this.#kept;
+  }
+
+  /**
+   * Makes sure, before the work, that the files can be written. A file that is no model is not replaced: it is more
+   * likely a slip.
+   * @returns whether there is a model, and where checkpoints go: nowhere when the model goes to a pipe or a device
+   * @throws FileError
+   */
+  async check(): Promise<{ replaces: boolean; checkpoint: string | null }> {
+    const { bytes } = this.#snapshot("end");
+    const replaces = await this.#checkFile(this.#path, bytes);
+    const found = await stat(this.#path).catch(() => undefined);
+    const regular = found === undefined || found.isFile();
+    if (regular) await this.#checkFile(this.#checkpointPath, bytes);
+    else this.#stale = false;
+    if (this.#resumed !== undefined) {
+      const { update, savedUpdate, savedLoss } = this.#resumed.record;
+      this.#update = update;
+      // A model file that has gone holds nothing that could be the best.
+      if (replaces) {
+        this.#validLoss = savedLoss;
+        this.#kept = { savedUpdate, savedLoss };
+      }
+    }
+    return { replaces, checkpoint: regular ? this.#checkpointPath : null };
+  }
+
+  async #checkFile(path: string, content: Uint8Array): Promise<boolean> {
+    const existing = await loadIfPresent(path);
+    if (existing !== undefined) {
+      try {
+        readModelFile(existing);
+      } catch (error) {
+        const way = this.#resumed === undefined ? "choose another --out" : "move it away";
+        throw new CommandError(`${path} exists and is not a model of this program, so it is not replaced: ${way}`, {
+          cause: error,
+        });
+      }
+    }
+    await checkSavable(path, content);
+    return existing !== undefined;
+  }
+
+  /** What a checkpoint of this moment says of the run. */
+  metadata(update: number): readonly (readonly [string, string])[] {
+    return [["training", this.#facts(update)], recordMetadata({ ...this.#run, update, ...this.#kept })];
+  }
+
+  async checkpoint({ update, bytes }: CheckpointEvent): Promise<void> {
+    const path = this.#checkpointPath;
+    try {
+      await saveFile(path, bytes);
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      // The one before is still there, and there may be room for the next.
+      this.reporter.warn(`${error.message}; the run goes on without this checkpoint`);
+      return;
+    }
+    this.#stale = false;
+    await this.reporter.report({ kind: "checkpoint", update, path, bytes: bytes.length });
+  }
+
+  async updated({ update }: UpdateEvent): Promise<void> {
+    this.#update = update;
+    const due = performance.now() - this.#savedAt >= savedSeconds * 1000;
+    if (this.#validLoss === null && due) await this.#save("periodic");
+  }
+
+  async validated({ update, loss, best }: ValidEvent): Promise<void> {
+    this.#update = update;
+    this.#validLoss = loss;
+    this.#validatedAt = update;
+    if (best) await this.#save("best");
+  }
+
+  /**
+   * Leaves the best known values in the file: those of the lowest validation loss, or the present ones where there was
+   * no validation yet. A checkpoint has the present ones in any case.
+   * @throws FileError
+   */
+  async finish(reason: SaveReason): Promise<void> {
+    const { savedUpdate } = this.#unwritten ?? this.#kept;
+    const unknown = this.#validLoss === null || savedUpdate === null;
+    if (this.#update > 0 && unknown && savedUpdate !== this.#update) await this.#write(this.#snapshot(reason));
+    else if (this.#unwritten !== undefined) await this.#write(this.#unwritten);
+  }
+
+  explainDivergence(error: Error): CommandError {
+    const { savedUpdate } = this.#kept;
+    const file = savedUpdate === null ? "no model was saved" : `${this.#path} has the model of update ${savedUpdate}`;
+    return new CommandError(`${error.message.replace(/;.*/s, "")}: a lower --lr or --clip-norm may help; ${file}`, {
+      cause: error,
+    });
+  }
+
+  async #save(reason: SaveReason): Promise<void> {
+    const snapshot = this.#snapshot(reason);
+    this.#savedAt = performance.now();
+    try {
+      await this.#write(snapshot);
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      // There may be room again by the end; hours of training should not end here.
+      this.#unwritten = snapshot;
+      this.reporter.warn(`${error.message}; it will be tried again`);
+    }
+  }
+
+  async #write({ bytes, reason, savedUpdate, savedLoss }: Snapshot): Promise<void> {
+    if (this.#stale) await rm(this.#checkpointPath, { force: true });
+    this.#stale = false;
+    await saveFile(this.#path, bytes);
+    this.#unwritten = undefined;
+    this.#kept = { savedUpdate, savedLoss };
+    await this.reporter.report({ kind: "save", update: savedUpdate, reason, path: this.#path, bytes: bytes.length });
+  }
+
+  #snapshot(reason: SaveReason): Snapshot {
+    const savedUpdate = this.#update;
+    const bytes = save(this.#model, { metadata: [["training", this.#facts(savedUpdate)]] });
+    return { reason, savedUpdate, savedLoss: this.#lossAt(savedUpdate), bytes };
+  }
+
+  #lossAt(update: number): number | null {
+    return this.#validatedAt === update ? this.#validLoss : null;
+  }
+
+  /** How the values of an update were trained, for `unrolled info`. */
+  #facts(updates: number): string {
+    const { preset, lanes: layout } = this.#recipe;
+    const { batchSize, seqLen } = layout;
+    return JSON.stringify({
+      preset,
+      updates,
+      validationLoss: this.#lossAt(updates),
+      batchSize,
+      seqLen,
+      seed: this.#seed,
+    });
+  }
+}
+
+/** The bytes of a regular file; undefined where there is none (a device, say, could be read for ever). */
+async function loadIfPresent(path: string): Promise<Uint8Array | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() ? loadFile(path) : undefined;
+}

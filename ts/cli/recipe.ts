@@ -1,0 +1,119 @@
+/** How to train: a preset, and what the options change of it. */
+import type { LanesOptions } from "../data/lanes.js";
+import { GRU } from "../nn/gru.js";
+import { LSTM } from "../nn/lstm.js";
+import type { Module } from "../nn/module.js";
+import { RNN } from "../nn/rnn.js";
+import type { LanguageModel, LanguageModelOptions, RecurrentClass } from "../tasks/language-model.js";
+import { type Preset, presets } from "../tasks/presets.js";
+import { Adadelta } from "../train/adadelta.js";
+import { Adagrad } from "../train/adagrad.js";
+import { Adam } from "../train/adam.js";
+import { AdamW } from "../train/adamw.js";
+import { Lion } from "../train/lion.js";
+import type { TrainOptions } from "../train/loop.js";
+import { NAdam } from "../train/nadam.js";
+import type { Optimizer, OptimizerOptions } from "../train/optimizer.js";
+import { RMSprop } from "../train/rmsprop.js";
+import { SGD } from "../train/sgd.js";
+import { choice, count, number, type Values } from "./arguments.js";
+
+const cells: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClass>([
+  ["lstm", LSTM],
+  ["gru", GRU],
+  ["rnn", RNN],
+]);
+
+type OptimizerClass = new (target: Module, options: OptimizerOptions) => Optimizer;
+const optimizers: ReadonlyMap<string, OptimizerClass> = new Map<string, OptimizerClass>([
+  ["adamw", AdamW],
+  ["adam", Adam],
+  ["nadam", NAdam],
+  ["rmsprop", RMSprop],
+  ["adagrad", Adagrad],
+  ["adadelta", Adadelta],
+  ["lion", Lion],
+  ["sgd", SGD],
+]);
+
+const defaultPreset = "quick";
+
+/** The options that make a recipe. What is not given is the preset's. */
+export const recipeOptions = {
+  preset: choice(`a whole recipe, of which the options below change parts (default ${defaultPreset})`, presets),
+  cell: choice("recurrent cell", cells),
+  hidden: count("units of a layer", { max: 65_536 }),
+  layers: count("layers on top of each other", { max: 64 }),
+  embedding: count("size of the character embeddings; 0: none, characters are one-hot vectors", {
+    min: 0,
+    max: 65_536,
+  }),
+  dropout: number("probability of dropout after every layer", { min: 0, max: 0.99 }),
+  "seq-len": count("characters of an update in each lane: how far gradients go back", { max: 1_000_000 }),
+  "batch-size": count("lanes: places of the text that are read side by side", { max: 1_000_000 }),
+  optimizer: choice("optimizer, with its usual settings instead of the preset's", optimizers),
+  lr: number("learning rate", { above: 0, max: 1000 }),
+  "clip-norm": number("largest norm of the gradients; 0: any", { min: 0, max: 1e9 }),
+  "clip-value": number("largest magnitude of a gradient's element; 0: any", { min: 0, max: 1e9 }),
+};
+
+/** Everything that decides what is learned from a text, the number of updates aside. */
+export interface Recipe {
+  readonly preset: string;
+  readonly cell: string;
+  readonly model: Omit<LanguageModelOptions, "tokenizer">;
+  readonly initializer: Preset["initializer"];
+  readonly lanes: LanesOptions;
+  readonly optimizer: (model: LanguageModel) => Optimizer;
+  readonly training: Pick<
+    TrainOptions<never, never>,
+    "clipGradNorm" | "clipGradValue" | "lossScale" | "smoothing" | "schedule"
+  >;
+}
+
+/** The recipe of a command line. */
+export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Recipe {
+  const preset = values.preset ?? (presets.get(defaultPreset) as Preset);
+  const { model, lanes, training } = preset;
+  const { lr, optimizer: Chosen } = values;
+  const cell = values.cell ?? model.cell;
+  const seqLen = values["seq-len"] ?? lanes.seqLen;
+  const embeddingSize = values.embedding ?? model.embeddingSize;
+  const clipGradNorm = values["clip-norm"] ?? training.clipGradNorm;
+  const clipGradValue = values["clip-value"] ?? training.clipGradValue;
+  const optimizerOptions = { seed, ...(lr === undefined ? {} : { lr }) };
+  return {
+    preset: preset.name,
+    cell: cell.name,
+    model: {
+      ...model,
+      cell,
+      hiddenSize: values.hidden ?? model.hiddenSize,
+      numLayers: values.layers ?? model.numLayers ?? 1,
+      dropout: values.dropout ?? model.dropout ?? 0,
+      embeddingSize: embeddingSize === 0 ? undefined : embeddingSize,
+    },
+    initializer: preset.initializer,
+    lanes: { ...lanes, seqLen, batchSize: values["batch-size"] ?? lanes.batchSize },
+    optimizer: (lm) =>
+      Chosen === undefined ? preset.optimizer(lm, optimizerOptions) : new Chosen(lm, optimizerOptions),
+    training: {
+      smoothing: training.smoothing,
+      clipGradNorm: clipGradNorm === 0 ? undefined : clipGradNorm,
+      clipGradValue: clipGradValue === 0 ? undefined : clipGradValue,
+      // A scaled loss is one that is summed over time: the sum follows the length.
+      lossScale: training.lossScale === undefined ? undefined : (training.lossScale * seqLen) / lanes.seqLen,
+      schedule: Chosen === undefined ? scaledSchedule(training.schedule, lr) : undefined,
+    },
+  };
+}
+
+/** The preset's schedule, starting from another learning rate. */
+function scaledSchedule(
+  schedule: Preset["training"]["schedule"],
+  lr: number | undefined,
+): Preset["training"]["schedule"] {
+  if (typeof schedule !== "function" || lr === undefined) return schedule;
+  const factor = lr / schedule(0, 1);
+  return (update, epoch) => factor * schedule(update, epoch);
+}

@@ -1,0 +1,80 @@
+/** `unrolled sample`: text from a model. */
+import { setImmediate } from "node:timers/promises";
+import { generate } from "../infer/generate.js";
+import { count, flag, number, parseArguments, string, type Usage } from "./arguments.js";
+import { checkPrompt } from "./errors.js";
+import { loadModel } from "./model.js";
+import { interactive, printable, write, writeJson } from "./terminal.js";
+
+const options = {
+  prompt: string("TEXT", "what the text begins with (default: as after a line end)"),
+  length: count("characters at most (default 500)", { max: Number.MAX_SAFE_INTEGER }),
+  temperature: number("below 1 more predictable, above 1 more varied, 0: always the most probable (default 0.8)", {
+    min: 0,
+    max: 1000,
+  }),
+  "top-k": count("choose among so many most probable characters (default: all)"),
+  "top-p": number("choose among the most probable characters that have this probability together (default 1)", {
+    above: 0,
+    max: 1,
+  }),
+  stop: string("TEXT", "end before this text occurs"),
+  seed: count("the same seed gives the same text (default: another one each time)", {
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+  }),
+  json: flag("one JSON object a line: start, a text event for each piece, end"),
+};
+
+export const sampleUsage: Usage<typeof options> = {
+  name: "sample",
+  operands: ["MODEL"],
+  summary: "Continues a prompt with a model that `unrolled train` saved, and prints the text as it comes.",
+  options,
+  examples: [
+    "unrolled sample lm.safetensors",
+    'unrolled sample lm.safetensors --prompt "ROMEO:" --temperature 0.5',
+    'unrolled sample lm.safetensors --prompt "const " --stop ";" --seed 7',
+  ],
+};
+
+/** Text is written at most this often, so that short pieces do not cost a system call each. */
+const flushMs = 16;
+
+export async function sampleCommand(args: readonly string[]): Promise<number> {
+  const { operand: path, values } = parseArguments(sampleUsage, args);
+  const { prompt = "", json = false, length = 500, temperature = 0.8, stop } = values;
+  const seed = values.seed ?? Math.floor(Math.random() * 2 ** 32);
+  const model = await loadModel(path);
+  checkPrompt(prompt, model.tokenizer);
+  const pieces = generate(model, prompt, {
+    maxTokens: length,
+    temperature,
+    topK: values["top-k"],
+    topP: values["top-p"],
+    stop: stop === undefined || stop === "" ? [] : stop,
+    seed,
+  });
+  const show = (text: string): Promise<boolean> => {
+    return json ? writeJson({ kind: "text", text }) : write(interactive ? printable(text) : text);
+  };
+  if (json) await writeJson({ kind: "start", model: path, prompt, seed });
+  else await show(prompt);
+  const begin = performance.now();
+  let flushed = begin;
+  let held = "";
+  let characters = 0;
+  for (const piece of pieces) {
+    held += piece;
+    characters += [...piece].length;
+    if (performance.now() - flushed < flushMs) continue;
+    if (!(await show(held))) return 0;
+    held = "";
+    await setImmediate();
+    flushed = performance.now();
+  }
+  if (held !== "") await show(held);
+  if (json) await writeJson({ kind: "end", characters, seconds: (performance.now() - begin) / 1000 });
+  else await write("\n");
+  return 0;
+}

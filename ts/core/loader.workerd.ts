@@ -1,0 +1,12 @@
+/** Where the compiled core comes from in workerd, which compiles no bytes at run time: a static module import. */
+import wasmModule from "./unrolled_core.wasm";
+
+/** The module that the runtime compiled at deployment. */
+export function compileCore(): WebAssembly.Module {
+  return wasmModule;
+}
+
+/** The same, for callers that await. */
+export function compileCoreAsync(): Promise<WebAssembly.Module> {
+  return Promise.resolve(wasmModule);
+}

@@ -1,0 +1,283 @@
+/** What the package gives, in the order data flows. */
+
+export { Core, createCore, getCore, loadCore } from "./core/core.js";
+export { balancedWeights, type ClassWeightOptions, classWeights } from "./data/balance.js";
+export { type CsvOptions, type CsvRow, readCsv } from "./data/csv.js";
+export { LaneStream, type LaneStreamOptions, streamLanes } from "./data/lane-stream.js";
+export {
+  type Batch,
+  evaluationLanes,
+  IGNORED_TARGET,
+  Lanes,
+  type LanesOptions,
+  type LanesSplit,
+  lanes,
+} from "./data/lanes.js";
+export { type BatchOrderOptions, type BucketOptions, shuffled } from "./data/order.js";
+export {
+  type FeatureExample,
+  type IdExample,
+  type PaddedBatch,
+  PaddedBatches,
+  type PaddedOptions,
+  paddedBatches,
+  type SequenceTargets,
+} from "./data/padded.js";
+export {
+  type ConllOptions,
+  type ConllSentence,
+  type LineOptions,
+  readConll,
+  readJsonLines,
+  readLines,
+} from "./data/readers.js";
+export { type SeriesBatch, type SeriesOptions, SeriesWindows, seriesWindows } from "./data/series.js";
+export { type ExampleSplit, type SplitOptions, splitExamples } from "./data/split.js";
+export type { TextSource } from "./data/text-source.js";
+export {
+  ArgumentError,
+  CorePoisonedError,
+  DataError,
+  DTypeError,
+  HigherOrderGradientError,
+  isUnrolledError,
+  LoadError,
+  type LoadErrorCategory,
+  NotInitializedError,
+  OutOfMemoryError,
+  PromiseInUpdateError,
+  ScopeError,
+  ShapeError,
+  TokenizerError,
+  TrainingDivergedError,
+  UnregisteredParameterError,
+  UnrolledError,
+} from "./errors.js";
+export { type BeamSearchOptions, beamSearch, type Hypothesis } from "./infer/beam-search.js";
+export {
+  type CtcBeamOptions,
+  type CtcDecodeOptions,
+  ctcBeamSearch,
+  ctcGreedyDecode,
+  type Labelling,
+} from "./infer/ctc-decode.js";
+export { type GenerateOptions, generate, type TextModel } from "./infer/generate.js";
+export { Sampler, type SamplingOptions } from "./infer/sampling.js";
+export { Session, type StepInput, type Streamable } from "./infer/session.js";
+export { surprisal, type TokenSurprisal, tokenSurprisal, type WordSurprisal } from "./infer/surprisal.js";
+export { type Bar, type BarChartOptions, barChart } from "./inspect/bar-chart.js";
+export { confusionSvg } from "./inspect/confusion-svg.js";
+export { csvLog } from "./inspect/csv-log.js";
+export { type CurveOptions, curveSvg, lossCurve, type Series } from "./inspect/curve.js";
+export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
+export {
+  type TensorBoardOptions,
+  tensorBoardHeader,
+  tensorBoardLog,
+  tensorBoardScalars,
+} from "./inspect/tensorboard.js";
+export {
+  type DescribedModel,
+  type LoadOptions,
+  load,
+  type ModelFile,
+  readModelFile,
+  type SaveOptions,
+  save,
+} from "./io/model-file.js";
+export {
+  readSafetensors,
+  readShardIndex,
+  readShards,
+  type Safetensors,
+  type ShardIndex,
+  type StoredTensor,
+  toFloat32,
+  type WritableTensor,
+  writeSafetensors,
+} from "./io/safetensors.js";
+export {
+  AdaptiveSoftmax,
+  type AdaptiveSoftmaxLossOptions,
+  type AdaptiveSoftmaxOptions,
+} from "./nn/adaptive-softmax.js";
+export { Dropout } from "./nn/dropout.js";
+export { Embedding, type EmbeddingLayerOptions } from "./nn/embedding.js";
+export { GRU, GRUCell } from "./nn/gru.js";
+export { InitialState, type InitialStateOptions } from "./nn/initial-state.js";
+export {
+  byName,
+  constant,
+  forgetGateBias,
+  identityMatrix,
+  type KaimingOptions,
+  kaimingNormal,
+  kaimingUniform,
+  normal,
+  type ParameterMatch,
+  truncatedNormal,
+  uniform,
+  xavierNormal,
+  xavierUniform,
+} from "./nn/initializers.js";
+export { LayerNorm, type LayerNormModuleOptions } from "./nn/layer-norm.js";
+export { Linear, type LinearOptions } from "./nn/linear.js";
+export { LockedDropout, type LockedDropoutOptions } from "./nn/locked-dropout.js";
+export {
+  activationPenalty,
+  type TemporalPenaltyOptions,
+  temporalActivationPenalty,
+} from "./nn/losses/activation-penalties.js";
+export { type BinaryCrossEntropyOptions, binaryCrossEntropyWithLogits } from "./nn/losses/binary-cross-entropy.js";
+export { type ClassLossOptions, type CrossEntropyOptions, crossEntropy, nllLoss } from "./nn/losses/cross-entropy.js";
+export { type CtcOptions, ctcLoss } from "./nn/losses/ctc.js";
+export { type GaussianNllOptions, gaussianNllLoss } from "./nn/losses/gaussian.js";
+export { gaussianMixtureLoss, handwritingLoss } from "./nn/losses/mixture-density.js";
+export type { Reduction, ReductionOptions } from "./nn/losses/reduction.js";
+export {
+  type HuberOptions,
+  huberLoss,
+  l1Loss,
+  mseLoss,
+  type SmoothL1Options,
+  smoothL1Loss,
+} from "./nn/losses/regression.js";
+export { type SampledSoftmaxOptions, sampledSoftmaxLoss } from "./nn/losses/sampled-softmax.js";
+export { LSTM, LSTMCell, type LSTMOptions } from "./nn/lstm.js";
+export { type InitOptions, Module, type Plain, type StateDict } from "./nn/module.js";
+export { type OrthogonalOptions, orthogonal } from "./nn/orthogonal.js";
+export {
+  type CellOptions,
+  RecurrentCell,
+  RecurrentLayer,
+  type RecurrentOptions,
+  type SequenceOptions,
+  type SequenceResult,
+} from "./nn/recurrent.js";
+export { Elman, type ElmanOptions, type OutputActivation, RNN, RNNCell, type RNNOptions } from "./nn/rnn.js";
+export { CarriedState, type HiddenState, type LSTMState, type RecurrentState } from "./nn/state.js";
+export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
+export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
+export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
+export { add, div, maximum, minimum, mul, sub } from "./tensor/binary.js";
+export { dropout, maskedFill } from "./tensor/dropout.js";
+export { type EmbeddingOptions, embedding, oneHot } from "./tensor/embedding.js";
+export { Ids, ids } from "./tensor/ids.js";
+export type { ActivationName } from "./tensor/kinds.js";
+export { type LayerNormOptions, layerNorm } from "./tensor/layer-norm.js";
+export { linear, type MatmulOptions, matmul } from "./tensor/matmul.js";
+export { type Initializer, Parameter } from "./tensor/parameter.js";
+export { type GradientOptions, type Gradients, gradients, isRecording } from "./tensor/record.js";
+export { argmax, max, mean, type ReduceOptions, sum } from "./tensor/reduce.js";
+export { runScope } from "./tensor/scope.js";
+export { concat, detach, permute, reshape, select, slice, stack, transpose } from "./tensor/shape.js";
+export { logSoftmax, type SoftmaxOptions, softmax } from "./tensor/softmax.js";
+export type { RecordContext } from "./tensor/tape.js";
+export {
+  full,
+  type NestedNumbers,
+  ones,
+  type PlainTensor,
+  Tensor,
+  tensor,
+  zeros,
+} from "./tensor/tensor.js";
+export {
+  abs,
+  elu,
+  exp,
+  hardSigmoid,
+  hardSigmoidOnnx,
+  hardTanh,
+  identity,
+  leakyRelu,
+  log,
+  neg,
+  reciprocal,
+  relu,
+  sigmoid,
+  softplus,
+  softsign,
+  sqrt,
+  square,
+  tanh,
+} from "./tensor/unary.js";
+export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from "./text/char-tokenizer.js";
+export { tokenizerFromJSON } from "./text/from-json.js";
+export type { TokenDecoder, Tokenizer, TokenizerJSON } from "./text/tokenizer.js";
+export { WordTokenizer, type WordTokenizerOptions } from "./text/word-tokenizer.js";
+export { Adadelta, type AdadeltaOptions } from "./train/adadelta.js";
+export { Adagrad, type AdagradOptions } from "./train/adagrad.js";
+export { Adam, type AdamOptions } from "./train/adam.js";
+export { AdamW, type AdamWOptions } from "./train/adamw.js";
+export { WeightAverage, type WeightAverageState } from "./train/average.js";
+export { AveragedSGD, type AveragedSGDOptions, NonMonotoneTrigger } from "./train/averaged-sgd.js";
+export { type Progress, readCheckpoint, writeCheckpoint } from "./train/checkpoint.js";
+export { type ClipOptions, clipGradients } from "./train/clip.js";
+export { type FinderOptions, type FinderPoint, type FinderResult, findLearningRate } from "./train/finder.js";
+export { Lion, type LionOptions } from "./train/lion.js";
+export {
+  type BatchSource,
+  type CheckpointEvent,
+  type EarlyStopOptions,
+  type EndEvent,
+  type EpochEvent,
+  type LossFunction,
+  type ModelWithLoss,
+  type SampleEvent,
+  type StartEvent,
+  type TrainCallback,
+  type TrainEvent,
+  type TrainingData,
+  TrainingRun,
+  type TrainOptions,
+  train,
+  type UpdateEvent,
+  type ValidEvent,
+} from "./train/loop.js";
+export { limitNorm } from "./train/max-norm.js";
+export { Accuracy } from "./train/metrics/accuracy.js";
+export { type ClassScores, ConfusionMatrix } from "./train/metrics/confusion.js";
+export { MeanAbsoluteError, MeanAbsoluteScaledError } from "./train/metrics/forecast.js";
+export { Likelihood } from "./train/metrics/likelihood.js";
+export type { Classes } from "./train/metrics/targets.js";
+export { NAdam, type NAdamOptions } from "./train/nadam.js";
+export {
+  type AccumulationOptions,
+  Optimizer,
+  type OptimizerOptions,
+  type OptimizerState,
+  type ParameterGroup,
+  type UpdateResult,
+} from "./train/optimizer.js";
+export { type OverlappingBatch, type OverlappingTraining, overlappingLanes } from "./train/overlap.js";
+export { RMSprop, type RMSpropOptions } from "./train/rmsprop.js";
+export {
+  type CosineAnnealingOptions,
+  type CosineWarmRestartsOptions,
+  cosineAnnealing,
+  cosineWarmRestarts,
+} from "./train/schedules/cosine.js";
+export {
+  type ExponentialDecayOptions,
+  exponentialDecay,
+  inverseSquareRoot,
+  inverseTimeDecay,
+  type LinearScheduleOptions,
+  linearSchedule,
+  multiStepDecay,
+  type PolynomialDecayOptions,
+  polynomialDecay,
+  stepDecay,
+} from "./train/schedules/decay.js";
+export { type CycleOptions, type OneCycleOptions, oneCycle, oneCycleMomentum } from "./train/schedules/one-cycle.js";
+export { type PlateauState, ReduceOnPlateau, type ReduceOnPlateauOptions } from "./train/schedules/plateau.js";
+export { byEpoch, type Schedule, type WarmUpOptions, warmUp } from "./train/schedules/schedule.js";
+export { SGD, type SGDOptions } from "./train/sgd.js";
+export {
+  type NamedGradients,
+  tiedGradients,
+  type UnrolledGradients,
+  unrolledGradients,
+} from "./train/unrolled.js";
+export { type TruncatedWindow, truncatedWindows } from "./train/windows.js";

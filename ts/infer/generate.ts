@@ -1,0 +1,101 @@
+import { ArgumentError } from "../errors.js";
+import type { Tokenizer } from "../text/tokenizer.js";
+import { Sampler, type SamplingOptions } from "./sampling.js";
+import { Session, type Streamable } from "./session.js";
+
+/** A model that continues text: a {@link Streamable} of ids, with its tokenizer. */
+export type TextModel = Streamable & { readonly tokenizer: Tokenizer };
+
+/** Options of {@link generate}. */
+export interface GenerateOptions extends SamplingOptions {
+  /** Tokens at most, those of the prompt not counted; default 500. */
+  readonly maxTokens?: number | undefined;
+  /** Ends the text before the first occurrence of this, or of any of these; it may span tokens. */
+  readonly stop?: string | readonly string[] | undefined;
+  /** The same seed, prompt and options give the same text; default 0. */
+  readonly seed?: number | undefined;
+}
+
+/**
+ * Continues a prompt, in pieces as they come; the prompt itself is not repeated.
+ *
+ * A piece has at least one character; a character of several tokens comes whole. An empty prompt starts as after a line
+ * feed, or, if the vocabulary has none, with a token drawn from all with equal chances.
+ * @throws TokenizerError when the prompt has a character that the vocabulary lacks
+ */
+export function generate(
+  model: TextModel,
+  prompt: string,
+  options: GenerateOptions = {},
+): Generator<string, void, undefined> {
+  const { maxTokens = 500, stop = [] } = options;
+  if (!(maxTokens >= 0)) throw new ArgumentError("generate", "maxTokens", "a number from 0", maxTokens);
+  const stops = typeof stop === "string" ? [stop] : stop;
+  if (stops.includes("")) throw new ArgumentError("generate", "stop", "strings that are not empty", "");
+  const sampler = new Sampler({ ...options, core: model.core });
+  return pieces(model, model.tokenizer.encode(prompt), maxTokens, stops, sampler);
+}
+
+function* pieces(
+  model: TextModel,
+  prompt: Int32Array,
+  maxTokens: number,
+  stops: readonly string[],
+  sampler: Sampler,
+): Generator<string, void, undefined> {
+  const { tokenizer } = model;
+  const session = new Session(model);
+  const decoder = tokenizer.decoder();
+  let held = "";
+  try {
+    const logits = session.feed(prompt) ?? session.feed(lineFeed(tokenizer)) ?? new Float32Array(tokenizer.size);
+    for (let count = 0; count < maxTokens; count++) {
+      const id = sampler.sample(logits);
+      held += decoder.push(id);
+      const at = firstOf(held, stops);
+      if (at >= 0) {
+        if (at > 0) yield held.slice(0, at);
+        return;
+      }
+      const certain = held.length - possibleStart(held, stops);
+      if (certain > 0) {
+        yield held.slice(0, certain);
+        held = held.slice(certain);
+      }
+      if (count + 1 < maxTokens) session.step(id, logits);
+    }
+    held += decoder.end();
+    const at = firstOf(held, stops);
+    if (at >= 0) held = held.slice(0, at);
+    if (held !== "") yield held;
+  } finally {
+    session.dispose();
+  }
+}
+
+/** The ids of a line feed; none where it is not a token. */
+function lineFeed(tokenizer: Tokenizer): Int32Array {
+  const id = tokenizer.tokens.indexOf("\n");
+  return id >= 0 ? Int32Array.of(id) : new Int32Array(0);
+}
+
+/** Where the earliest of the strings begins in the text; -1 where there is none. */
+function firstOf(text: string, stops: readonly string[]): number {
+  let first = -1;
+  for (const stop of stops) {
+    const at = text.indexOf(stop);
+    if (at >= 0 && (first < 0 || at < first)) first = at;
+  }
+  return first;
+}
+
+/** Length of the longest end of the text with which one of the strings begins. */
+function possibleStart(text: string, stops: readonly string[]): number {
+  let longest = 0;
+  for (const stop of stops) {
+    for (let length = Math.min(stop.length - 1, text.length); length > longest; length--) {
+      if (text.endsWith(stop.slice(0, length))) longest = length;
+    }
+  }
+  return longest;
+}

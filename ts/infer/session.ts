@@ -1,0 +1,122 @@
+import type { Core } from "../core/core.js";
+import { ArgumentError } from "../errors.js";
+import type { Module } from "../nn/module.js";
+import { CarriedState, type RecurrentState } from "../nn/state.js";
+import { Ids } from "../tensor/ids.js";
+import { runScope } from "../tensor/scope.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
+
+/** One step's input: a token id, or a vector. */
+export type StepInput = number | Float32Array;
+
+/** What a {@link Session} runs: a recurrent layer (vectors in, outputs out) or a model such as `LanguageModel` (ids in, logits out). */
+export type Streamable = Module & {
+  // The input is Ids for models of tokens and a Tensor for layers; a method, so that either fits.
+  forward(
+    input: never,
+    options: { readonly state?: never },
+  ):
+    | { readonly output: Tensor; readonly state: RecurrentState }
+    | { readonly logits: Tensor; readonly state: RecurrentState };
+};
+
+type Forward = (
+  input: Ids | Tensor,
+  options: { readonly state?: RecurrentState },
+) => { readonly output?: Tensor; readonly logits?: Tensor; readonly state: RecurrentState };
+
+/**
+ * Runs a recurrent model one step at a time, for streams and for generation. The state between steps is here, in memory
+ * of the session's own, taken once; nothing else is kept.
+ *
+ * The model must be causal: a bidirectional layer has no step. Sessions of one model are independent.
+ */
+export class Session {
+  readonly #model: Streamable;
+  readonly #core: Core;
+  readonly #state = new CarriedState<RecurrentState>();
+  readonly #id = new Ids(new Int32Array(1), [1, 1]);
+
+  /** A session that starts from a zero state. The model must have its values. */
+  constructor(model: Streamable) {
+    this.#model = model;
+    this.#core = model.core;
+  }
+
+  /**
+   * Takes one step.
+   * @param input - a token id, or a vector of the input's size
+   * @param into - where to write the result; default: a new array
+   * @returns the logits or the output of this step
+   */
+  step(input: StepInput, into?: Float32Array): Float32Array {
+    return runScope(this.#core, () => {
+      if (typeof input !== "number") return this.#forward(tensor(input, [1, 1, input.length], this.#core), into);
+      this.#id.data[0] = input;
+      return this.#forward(this.#id, into);
+    });
+  }
+
+  /**
+   * Takes a step for every token, as repeated calls of {@link step} would, but faster.
+   * @returns the logits after the last one; undefined when there is none
+   */
+  feed(tokens: Int32Array): Float32Array | undefined {
+    let result: Float32Array | undefined;
+    for (let at = 0; at < tokens.length; at += FEED_STEPS) {
+      const chunk = tokens.subarray(at, at + FEED_STEPS);
+      result = runScope(this.#core, () => this.#forward(new Ids(chunk, [1, chunk.length]), undefined));
+    }
+    return result;
+  }
+
+  /** A second session that goes on from here. */
+  branch(): Session {
+    const branch = new Session(this.#model);
+    branch.restore(this.save());
+    return branch;
+  }
+
+  /** A copy of the state, to be given to {@link restore}; undefined at the zero state. */
+  save(): ReturnType<CarriedState<RecurrentState>["toArrays"]> {
+    return this.#state.toArrays();
+  }
+
+  /** Goes on from a saved state. */
+  restore(state: ReturnType<Session["save"]>): void {
+    this.#state.fromArrays(state, this.#core);
+  }
+
+  /** Back to the zero state. */
+  reset(): void {
+    this.#state.reset();
+  }
+
+  /** Frees the state; the session can be used on, from the zero state. */
+  dispose(): void {
+    this.#state.dispose();
+  }
+
+  /** The same as {@link dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #forward(input: Ids | Tensor, into: Float32Array | undefined): Float32Array {
+    const before = this.#state.get();
+    const forward = this.#model.forward as Forward;
+    const result = forward.call(this.#model, input, before === undefined ? {} : { state: before });
+    this.#state.set(result.state);
+    const rows = (result.logits ?? result.output) as Tensor;
+    const width = rows.shape[rows.shape.length - 1] as number;
+    const end = (rows.resolve("Session.step") >>> 2) + rows.size;
+    const last = this.#core.f32.subarray(end - width, end);
+    if (into === undefined) return last.slice();
+    if (into.length !== width) throw new ArgumentError("Session.step", "into", `of ${width} values`, into.length);
+    into.set(last);
+    return into;
+  }
+}
+
+/** Tokens taken in one call by `feed`: enough to fill the kernels, few enough for memory. */
+const FEED_STEPS = 256;

@@ -1,0 +1,112 @@
+/** A bar chart as SVG: a row for each value, for files and notebooks. */
+import { ArgumentError } from "../errors.js";
+import { coordinate, escapeXml } from "./svg.js";
+
+/** A row of a {@link barChart}. */
+export interface Bar {
+  readonly label: string;
+  /** From 0. */
+  readonly value: number;
+}
+
+/** Options of {@link barChart}. */
+export interface BarChartOptions {
+  readonly title: string;
+  /** What the numbers are, with their unit; stands at the axis. */
+  readonly axis: string;
+  /** Digits after the point of a value; default 2. */
+  readonly digits?: number;
+}
+
+/** Pixels. Text is monospaced, so that its width is known without a font: 0.6 of its size, twice that where it is wide. */
+const FONT = 14;
+const CHARACTER = 8.4;
+const ROW = 24;
+const MARGIN = 16;
+const BARS = 480;
+const TOP = 84;
+const LONGEST_LABEL = 32;
+
+/**
+ * Draws values as horizontal bars, the first on top, with a scale from 0.
+ *
+ * The text is a document of its own, without scripts, styles or references to others. Labels may hold anything: they
+ * are escaped, what XML cannot hold becomes U+FFFD, and long ones are cut, with the whole in the bar's tooltip.
+ * @returns SVG 1.1
+ * @throws ArgumentError for a value that is negative or not finite
+ */
+export function barChart(bars: readonly Bar[], options: BarChartOptions): string {
+  const { title, axis, digits = 2 } = options;
+  if (!(Number.isInteger(digits) && digits >= 0 && digits <= 20)) {
+    throw new ArgumentError("barChart", "digits", "a whole number from 0 to 20", digits);
+  }
+  for (const { label, value } of bars) {
+    if (!(value >= 0 && value < Infinity)) {
+      throw new ArgumentError("barChart", `value of ${JSON.stringify(label)}`, "a finite number from 0", value);
+    }
+  }
+  const labels = bars.map(({ label }) => shortened(label));
+  const most = bars.reduce((largest, { value }) => Math.max(largest, value), 0);
+  const step = stepOf(most);
+  const steps = Math.max(1, Math.ceil(most / step));
+  const left = MARGIN + labels.reduce((widest, label) => Math.max(widest, widthOf(label)), 0) + 8;
+  const bottom = TOP + bars.length * ROW;
+  const heading = Math.max(widthOf(title) * 1.15, left - MARGIN + widthOf(axis));
+  const width = Math.ceil(Math.max(left + BARS + 80, heading + 2 * MARGIN));
+  const height = bottom + MARGIN;
+  const x = (value: number): number => left + (value / step / steps) * BARS;
+  const lines = Array.from({ length: steps + 1 }, (_, i) => {
+    const at = coordinate(x(i * step));
+    return [
+      `<line x1="${at}" y1="${TOP - 4}" x2="${at}" y2="${bottom}" stroke="#d0d0d0"/>`,
+      `<text x="${at}" y="${TOP - 10}" text-anchor="middle" fill="#555555">${Number((i * step).toPrecision(12))}</text>`,
+    ].join("\n");
+  });
+  const rows = bars.map(({ label, value }, i) => {
+    const y = TOP + i * ROW;
+    const baseline = y + 17;
+    const shown = value.toFixed(digits);
+    return [
+      "<g>",
+      `<title>${escapeXml(label)}: ${shown}</title>`,
+      `<text x="${coordinate(left - 8)}" y="${baseline}" text-anchor="end">${escapeXml(labels[i] as string)}</text>`,
+      `<rect x="${coordinate(left)}" y="${y + 4}" width="${coordinate(x(value) - left)}" height="${ROW - 8}" fill="#3b6ea8"/>`,
+      `<text x="${coordinate(x(value) + 6)}" y="${baseline}" fill="#333333">${shown}</text>`,
+      "</g>",
+    ].join("\n");
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
+    ` role="img" font-family="monospace" font-size="${FONT}">`,
+    `<title>${escapeXml(title)}</title>`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    `<text x="${MARGIN}" y="28" font-size="${FONT + 2}" font-weight="bold">${escapeXml(title)}</text>`,
+    `<text x="${coordinate(left)}" y="52" fill="#555555">${escapeXml(axis)}</text>`,
+    ...lines,
+    ...rows,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+/** Distance of the lines of the scale: 1, 2 or 5 times a power of ten, so that there are four to ten up to `most`. */
+function stepOf(most: number): number {
+  // Less than this is nothing on any scale.
+  if (most < 1e-300) return 1;
+  let power = 1;
+  while (most / power >= 10) power *= 10;
+  while (most / power < 1) power /= 10;
+  const leading = most / power;
+  return leading <= 2 ? power / 5 : leading <= 5 ? power / 2 : power;
+}
+
+function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += (character.codePointAt(0) as number) >= 0x1100 ? 2 * CHARACTER : CHARACTER;
+  return width;
+}
+
+function shortened(label: string): string {
+  const characters = [...label];
+  return characters.length <= LONGEST_LABEL ? label : `${characters.slice(0, LONGEST_LABEL - 3).join("")}...`;
+}

@@ -1,0 +1,20 @@
+/** Dropout. Srivastava et al. 2014, in the form that scales while training. */
+import { checkProbability, dropout } from "../tensor/dropout.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { Module } from "./module.js";
+
+/** While a training recording runs, zeroes values with probability p and divides the others by 1 - p; else nothing. */
+export class Dropout extends Module {
+  readonly p: number;
+
+  /** @param p default 0.5 */
+  constructor(p = 0.5) {
+    super();
+    checkProbability("Dropout", "p", p);
+    this.p = p;
+  }
+
+  forward(x: Tensor): Tensor {
+    return dropout(x, this.p, this.stream);
+  }
+}

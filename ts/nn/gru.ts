@@ -1,0 +1,27 @@
+/**
+ * Gated recurrent units. Cho et al. 2014, in the form of cuDNN and PyTorch, whose reset gate acts after the recurrent
+ * product: rows r, z, n.
+ *
+ *   r, z = sigmoid(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+ *   n    = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))
+ *   h_t  = (1 - z) n + z h_{t-1}
+ */
+import { cellKinds } from "../tensor/kinds.js";
+import { type CellKind, type CellOptions, RecurrentCell, RecurrentLayer, type RecurrentOptions } from "./recurrent.js";
+import type { HiddenState } from "./state.js";
+
+const kind: CellKind = { cell: cellKinds.gru, gates: 3, memory: false, activation: 0, alpha: 0 };
+
+/** GRU layers. State: h of (numLayers * directions, B, H). */
+export class GRU extends RecurrentLayer<HiddenState> {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
+    super(kind, inputSize, hiddenSize, options);
+  }
+}
+
+/** One step of a GRU. State: h of (B, H). */
+export class GRUCell extends RecurrentCell<HiddenState> {
+  constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
+    super(kind, inputSize, hiddenSize, options);
+  }
+}

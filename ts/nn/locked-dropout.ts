@@ -1,0 +1,47 @@
+/**
+ * Dropout whose mask is the same at every step. Gal & Ghahramani 2016, "A Theoretically Grounded Application of Dropout
+ * in Recurrent Neural Networks" (variational dropout).
+ */
+import { ShapeError } from "../errors.js";
+import { mul } from "../tensor/binary.js";
+import { checkProbability, dropout } from "../tensor/dropout.js";
+import { currentTape } from "../tensor/scope.js";
+import { ones, type Tensor } from "../tensor/tensor.js";
+import { Module } from "./module.js";
+
+/** Options of {@link LockedDropout}. */
+export interface LockedDropoutOptions {
+  /** Sequences are (B, T, ...); false: (T, B, ...). Default true. */
+  readonly batchFirst?: boolean;
+}
+
+/**
+ * While a training recording runs, zeroes features of whole sequences with probability p and divides the others by
+ * 1 - p; else nothing. Each sequence of a batch has a mask of its own, drawn by seed, update and path.
+ */
+export class LockedDropout extends Module {
+  readonly p: number;
+  readonly batchFirst: boolean;
+
+  /** @param p default 0.5 */
+  constructor(p = 0.5, options: LockedDropoutOptions = {}) {
+    super();
+    checkProbability("LockedDropout", "p", p);
+    this.p = p;
+    this.batchFirst = options.batchFirst ?? true;
+  }
+
+  /**
+   * Sequences (B, T, H), or (T, B, H) without `batchFirst`, or one sequence (T, H), to the same shape.
+   * @throws ShapeError
+   */
+  forward(x: Tensor): Tensor {
+    const dimensions = x.shape.length;
+    if (dimensions !== 2 && dimensions !== 3) throw new ShapeError(this.label, "x", "[B, T, H] or [T, H]", x.shape);
+    const tape = currentTape();
+    if (tape === null || !tape.training || this.p === 0) return x;
+    const time = dimensions === 3 && this.batchFirst ? 1 : 0;
+    const shape = x.shape.map((length, axis) => (axis === time ? 1 : length));
+    return mul(x, dropout(ones(shape, x.core), this.p, this.stream));
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Elman networks. Elman 1990, "Finding structure in time".
+ *
+ *   h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)      phi is tanh unless said otherwise
+ *   y_t = phi_o(V h_t + b_y)                              in the full network of the paper: {@link Elman}
+ */
+import { ArgumentError } from "../errors.js";
+import { type ActivationName, cellKinds, unaryKinds } from "../tensor/kinds.js";
+import { softmax } from "../tensor/softmax.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { activate } from "../tensor/unary.js";
+import { Linear } from "./linear.js";
+import { Module } from "./module.js";
+import {
+  type CellKind,
+  type CellOptions,
+  RecurrentCell,
+  RecurrentLayer,
+  type RecurrentOptions,
+  type SequenceOptions,
+  type SequenceResult,
+} from "./recurrent.js";
+import type { HiddenState } from "./state.js";
+
+/** Options of {@link RNN}. */
+export interface RNNOptions extends RecurrentOptions {
+  /** Activation of the state; default "tanh". */
+  readonly nonlinearity?: ActivationName;
+  /** Slope of leakyRelu below 0 (default 0.01), or scale of elu (default 1). */
+  readonly alpha?: number;
+}
+
+function elman(nonlinearity: ActivationName = "tanh", alpha = nonlinearity === "leakyRelu" ? 0.01 : 1): CellKind {
+  const activation: number | undefined = unaryKinds[nonlinearity];
+  if (activation === undefined || activation >= 16) {
+    throw new ArgumentError("RNN", "nonlinearity", "the name of an activation", nonlinearity);
+  }
+  if (!Number.isFinite(alpha)) throw new ArgumentError("RNN", "alpha", "a finite number", alpha);
+  return { cell: cellKinds.elman, gates: 1, memory: false, activation, alpha };
+}
+
+/** Elman layers. State: h of (numLayers * directions, B, H). */
+export class RNN extends RecurrentLayer<HiddenState> {
+  readonly nonlinearity: ActivationName;
+
+  constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
+    super(elman(options.nonlinearity, options.alpha), inputSize, hiddenSize, options);
+    this.nonlinearity = options.nonlinearity ?? "tanh";
+  }
+}
+
+/** One step of an Elman layer. State: h of (B, H). */
+export class RNNCell extends RecurrentCell<HiddenState> {
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    options: CellOptions & Pick<RNNOptions, "nonlinearity" | "alpha"> = {},
+  ) {
+    super(elman(options.nonlinearity, options.alpha), inputSize, hiddenSize, options);
+  }
+}
+
+/** Activation of the outputs of {@link Elman}: any that works on single values, or softmax over them. */
+export type OutputActivation = ActivationName | "softmax";
+
+/** Options of {@link Elman}. */
+export interface ElmanOptions extends RNNOptions {
+  /** Activation of the outputs; default "identity". */
+  readonly outputActivation?: OutputActivation;
+}
+
+/** The network of Elman's paper: a recurrent layer `rnn` and an output layer `head` with an activation of its own. */
+export class Elman extends Module {
+  readonly rnn: RNN;
+  readonly head: Linear;
+  readonly outputActivation: OutputActivation;
+
+  constructor(inputSize: number, hiddenSize: number, outputSize: number, options: ElmanOptions = {}) {
+    super();
+    this.rnn = new RNN(inputSize, hiddenSize, options);
+    this.head = new Linear(this.rnn.outputSize, outputSize, options);
+    this.outputActivation = options.outputActivation ?? "identity";
+    if (this.outputActivation !== "softmax") elman(this.outputActivation);
+  }
+
+  /** As {@link RNN}, with outputs (B, T, outputSize). */
+  forward(x: Tensor, options: SequenceOptions<HiddenState> = {}): SequenceResult<HiddenState> {
+    const { output, state } = this.rnn.forward(x, options);
+    const y = this.head.forward(output);
+    return { output: this.outputActivation === "softmax" ? softmax(y) : activate(y, this.outputActivation), state };
+  }
+}

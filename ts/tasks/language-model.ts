@@ -1,0 +1,234 @@
+/** A recurrent language model: it gives the probabilities of the next token after every token. */
+import type { Core } from "../core/core.js";
+import { type Batch, evaluationLanes } from "../data/lanes.js";
+import { ArgumentError, LoadError } from "../errors.js";
+import { load, type ModelFile, readModelFile } from "../io/model-file.js";
+import { Embedding } from "../nn/embedding.js";
+import { GRU } from "../nn/gru.js";
+import { Linear } from "../nn/linear.js";
+import { crossEntropy } from "../nn/losses/cross-entropy.js";
+import { LSTM } from "../nn/lstm.js";
+import { type InitOptions, Module } from "../nn/module.js";
+import type { RecurrentLayer, RecurrentOptions } from "../nn/recurrent.js";
+import { RNN } from "../nn/rnn.js";
+import { CarriedState, type RecurrentState } from "../nn/state.js";
+import { checkProbability, dropout } from "../tensor/dropout.js";
+import { oneHot } from "../tensor/embedding.js";
+import type { Ids } from "../tensor/ids.js";
+import { Parameter } from "../tensor/parameter.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Tokenizer } from "../text/tokenizer.js";
+
+/** A class of recurrent layers: {@link RNN}, {@link LSTM} or {@link GRU}. */
+export type RecurrentClass = new (
+  inputSize: number,
+  hiddenSize: number,
+  options: RecurrentOptions,
+) => RecurrentLayer<RecurrentState>;
+
+/** Options of {@link LanguageModel}. */
+export interface LanguageModelOptions {
+  readonly tokenizer: Tokenizer;
+  /** RNN, LSTM or GRU. */
+  readonly cell: RecurrentClass;
+  readonly hiddenSize: number;
+  /** Default 1. */
+  readonly numLayers?: number | undefined;
+  /** Probability of dropout after every layer, the last included, while training; default 0. */
+  readonly dropout?: number | undefined;
+  /** Size of the token embeddings; default: none, tokens are fed as one-hot vectors. */
+  readonly embeddingSize?: number | undefined;
+  /**
+   * Uses the embedding table as weight of the output layer (Press & Wolf 2017, "Using the Output Embedding to Improve
+   * Language Models"); takes `embeddingSize` equal to `hiddenSize`. Default false.
+   */
+  readonly tieWeights?: boolean | undefined;
+  /**
+   * Trains one bias a gate, as the textbook equations have it. PyTorch's layers have two, which only ever act as their
+   * sum, so that it moves twice as fast. The second, `bias_hh`, stays in the model and in its files, at zero. Default
+   * false.
+   */
+  readonly singleBias?: boolean | undefined;
+}
+
+/** The cells by the names that files have for them. */
+const CELLS: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClass>([
+  ["RNN", RNN],
+  ["LSTM", LSTM],
+  ["GRU", GRU],
+]);
+
+/** Steps of one call while evaluating. */
+const EVALUATION_STEPS = 256;
+
+export class LanguageModel extends Module {
+  readonly kind = "LanguageModel";
+  readonly tokenizer: Tokenizer;
+  /** Absent when tokens are fed as one-hot vectors. */
+  readonly embedding?: Embedding;
+  readonly rnn: RecurrentLayer<RecurrentState>;
+  readonly head: Linear;
+  readonly dropout: number;
+  readonly #options: LanguageModelOptions;
+
+  constructor(options: LanguageModelOptions) {
+    super();
+    const {
+      tokenizer,
+      cell,
+      hiddenSize,
+      numLayers = 1,
+      embeddingSize,
+      tieWeights = false,
+      singleBias = false,
+    } = options;
+    this.#options = options;
+    this.tokenizer = tokenizer;
+    this.dropout = options.dropout ?? 0;
+    checkProbability("LanguageModel", "dropout", this.dropout);
+    if (embeddingSize !== undefined) this.embedding = new Embedding(tokenizer.size, embeddingSize);
+    // Dropout between layers only exists where there are several.
+    const between = numLayers > 1 ? this.dropout : 0;
+    this.rnn = new cell(embeddingSize ?? tokenizer.size, hiddenSize, { numLayers, dropout: between });
+    this.head = new Linear(hiddenSize, tokenizer.size);
+    if (tieWeights) {
+      if (this.embedding === undefined || embeddingSize !== hiddenSize) {
+        throw new ArgumentError(
+          "LanguageModel",
+          "tieWeights",
+          "false unless embeddingSize equals hiddenSize",
+          tieWeights,
+        );
+      }
+      this.head.weight = this.embedding.weight;
+    }
+    if (singleBias) for (const bias of this.#secondBiases()) bias.trainable = false;
+  }
+
+  override init(options: InitOptions = {}): this {
+    super.init(options);
+    if (this.#options.singleBias) for (const bias of this.#secondBiases()) bias.write(new Float32Array(bias.size));
+    return this;
+  }
+
+  #secondBiases(): Parameter[] {
+    return Object.entries(this.rnn).flatMap(([name, field]: [string, unknown]) =>
+      name.startsWith("bias_hh") && field instanceof Parameter ? [field] : [],
+    );
+  }
+
+  /**
+   * Logits of the next token after each token.
+   * @param ids - (B, T)
+   * @param options.state - from the call before; default zeros
+   * @returns logits (B, T, V) and the state after the last step
+   */
+  forward(
+    ids: Ids,
+    options: { readonly state?: RecurrentState | undefined } = {},
+  ): { logits: Tensor; state: RecurrentState } {
+    const x = this.embedding === undefined ? oneHot(ids, this.tokenizer.size, this.core) : this.embedding.forward(ids);
+    const { output, state } = this.rnn.forward(x, options);
+    const logits = this.head.forward(dropout(output, this.dropout, this.stream));
+    return { logits, state };
+  }
+
+  /**
+   * Mean cross-entropy of a batch in nats a token; what `train` minimises.
+   * @param carried - the state before the batch, replaced by the one after it; zeros when `batch.first` is set
+   */
+  loss(batch: Batch, carried: CarriedState<RecurrentState>): Tensor {
+    if (batch.first) carried.reset();
+    const { logits, state } = this.forward(batch.inputs, { state: carried.get() });
+    carried.set(state);
+    return crossEntropy(logits, batch.targets);
+  }
+
+  /**
+   * Mean cross-entropy in nats a token, exact: every token but the first is predicted once.
+   * @param text - a text, or its ids
+   * @param options.batchSize - lanes that start from a zero state each; default 1, the whole context for every token; more are faster
+   */
+  evaluate(text: string | Int32Array, options: { readonly batchSize?: number } = {}): number {
+    const tokens = typeof text === "string" ? this.tokenizer.encode(text) : text;
+    const carried = new CarriedState<RecurrentState>();
+    let total = 0;
+    let count = 0;
+    try {
+      for (const batch of evaluationLanes(tokens, { batchSize: options.batchSize ?? 1, seqLen: EVALUATION_STEPS })) {
+        total += batch.count * (this.run(() => this.loss(batch, carried).item()) as number);
+        count += batch.count;
+      }
+    } finally {
+      carried.dispose();
+    }
+    return total / count;
+  }
+
+  /** JSON data that, with the tokenizer, make the same model. */
+  config(): Readonly<Record<string, unknown>> {
+    const { cell, tokenizer: _, ...sizes } = this.#options;
+    const name = [...CELLS].find(([, known]) => known === cell)?.[0];
+    if (name === undefined) throw new ArgumentError("LanguageModel", "cell", "RNN, LSTM or GRU to be saved", cell);
+    return { cell: name, ...sizes };
+  }
+
+  /**
+   * The model of a file that `save` wrote, with tokenizer and values.
+   * @throws LoadError: `foreign` when the file holds something else
+   */
+  static from(bytes: Uint8Array | ArrayBuffer, options: { readonly core?: Core } = {}): LanguageModel {
+    const file = readModelFile(bytes);
+    if (file.kind !== "LanguageModel") {
+      throw new LoadError(
+        "foreign",
+        `the file holds a model of kind ${file.kind ?? "unknown"}, expected LanguageModel`,
+      );
+    }
+    return load(construct(optionsFrom(file)), file, options);
+  }
+}
+
+/** The model of a file's options, which are checked by type only. */
+function construct(options: LanguageModelOptions): LanguageModel {
+  try {
+    return new LanguageModel(options);
+  } catch (error) {
+    if (error instanceof ArgumentError) throw new LoadError("value", `model file: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Checks what a file says. The constructor only declares, so sizes that are too large meet the check of the shapes before any memory. */
+function optionsFrom(file: ModelFile): LanguageModelOptions {
+  const { config, tokenizer } = file;
+  const bad = (field: string): LoadError =>
+    new LoadError("value", `model file: ${field} of the LanguageModel is ${JSON.stringify(config.get(field))}`);
+  const number = (field: string): number | undefined => {
+    const value = config.get(field);
+    if (value !== undefined && typeof value !== "number") throw bad(field);
+    return value;
+  };
+  const flag = (field: string): boolean | undefined => {
+    const value = config.get(field);
+    if (value !== undefined && typeof value !== "boolean") throw bad(field);
+    return value;
+  };
+  const cell = CELLS.get(config.get("cell") as string);
+  const hiddenSize = number("hiddenSize");
+  const numLayers = number("numLayers");
+  if (tokenizer === undefined) throw new LoadError("value", "model file: the LanguageModel has no tokenizer");
+  if (cell === undefined) throw bad("cell");
+  if (hiddenSize === undefined) throw bad("hiddenSize");
+  if (numLayers !== undefined && numLayers > file.tensors.size) throw bad("numLayers");
+  return {
+    tokenizer,
+    cell,
+    hiddenSize,
+    numLayers,
+    dropout: number("dropout"),
+    embeddingSize: number("embeddingSize"),
+    tieWeights: flag("tieWeights"),
+    singleBias: flag("singleBias"),
+  };
+}

@@ -1,0 +1,12 @@
+import { TokenizerError } from "../errors.js";
+import { CharTokenizer } from "./char-tokenizer.js";
+import type { Tokenizer } from "./tokenizer.js";
+import { WordTokenizer } from "./word-tokenizer.js";
+
+/** Makes the tokenizer that wrote this JSON data. Throws `TokenizerError` when the data are not a tokenizer's. */
+export function tokenizerFromJSON(json: unknown): Tokenizer {
+  const kind = typeof json === "object" && json !== null ? (json as { kind?: unknown }).kind : undefined;
+  if (kind === "char") return CharTokenizer.fromJSON(json);
+  if (kind === "word") return WordTokenizer.fromJSON(json);
+  throw new TokenizerError(`tokenizer JSON: kind is ${JSON.stringify(kind)}, expected char or word`);
+}

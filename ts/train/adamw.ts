@@ -1,0 +1,20 @@
+/**
+ * AdamW: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization"; as torch.optim.AdamW.
+ *
+ *     p = p - lr weightDecay p, then Adam without decay
+ */
+import type { Module } from "../nn/module.js";
+import type { Parameter } from "../tensor/parameter.js";
+import { Adam, type AdamOptions } from "./adam.js";
+
+/** Options of {@link AdamW}; `weightDecay` defaults to 0.01. */
+export type AdamWOptions = AdamOptions;
+
+export class AdamW extends Adam {
+  protected override readonly kind = "AdamW";
+  protected override readonly decoupled = true;
+
+  constructor(target: Module | Iterable<Parameter>, options: AdamWOptions = {}) {
+    super(target, { weightDecay: 0.01, ...options });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Averages of weights over updates, for evaluation: the mean of all (Polyak & Juditsky 1992, "Acceleration of
+ * Stochastic Approximation by Averaging") or an exponential moving average.
+ *
+ *     a = a + weight (p - a),   weight = 1 / n for the n-th value, or 1 - decay (1 for the first value)
+ */
+import { LoadError } from "../errors.js";
+import type { Module, StateDict } from "../nn/module.js";
+import type { Parameter } from "../tensor/parameter.js";
+import { createPersistent, sameShape, type Tensor } from "../tensor/tensor.js";
+import { checkRange } from "./optimizer.js";
+
+/** Everything a {@link WeightAverage} needs to go on as if never stopped. */
+export interface WeightAverageState {
+  /** Values averaged so far. */
+  readonly count: number;
+  readonly tensors: StateDict;
+}
+
+/**
+ * Runs `fn`, which must be synchronous, while parameters hold other values, and puts their own back, also when it
+ * throws. Both are moved as bits: nothing is rounded. @internal
+ */
+export function withValues<R>(values: Iterable<readonly [Parameter, Tensor]>, fn: () => R): R {
+  const own = Array.from(values, ([parameter, other]) => {
+    const kept = parameter.toArray();
+    parameter.write(other.toArray());
+    return [parameter, kept] as const;
+  });
+  try {
+    return fn();
+  } finally {
+    for (const [parameter, kept] of own) parameter.write(kept);
+  }
+}
+
+/**
+ * The average of a model's weights:
+ *
+ * ```ts
+ * const average = new WeightAverage(model, { decay: 0.999 });
+ * for (const batch of batches) {
+ *   optimizer.update(() => model.loss(batch));
+ *   average.update();
+ * }
+ * const score = average.run(() => evaluate(model));
+ * ```
+ */
+export class WeightAverage {
+  readonly #model: Module;
+  readonly #decay: number | undefined;
+  readonly #averages = new Map<Parameter, Tensor>();
+  #count = 0;
+
+  /** @param options.decay - of a moving average, from 0 and below 1; default: the mean of all values */
+  constructor(model: Module, { decay }: { readonly decay?: number } = {}) {
+    if (decay !== undefined) checkRange("WeightAverage", "decay", decay, 0, 1);
+    this.#model = model;
+    this.#decay = decay;
+  }
+
+  /** Values averaged so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes in the present weights. */
+  update(): void {
+    this.#count++;
+    const weight = this.#decay === undefined || this.#count === 1 ? 1 / this.#count : 1 - this.#decay;
+    for (const parameter of this.#model.parameters()) {
+      const average = this.#averageOf(parameter);
+      parameter.core.raw.ur_average(parameter.size, average.pointer, parameter.pointer, weight);
+    }
+  }
+
+  /** Runs `fn`, synchronously, with the averages as the model's weights; before the first {@link update} with its own. */
+  run<R>(fn: () => R): R {
+    return withValues(this.#averages, fn);
+  }
+
+  stateDict(): WeightAverageState {
+    const tensors: StateDict = new Map();
+    for (const [name, parameter] of this.#model.namedParameters()) {
+      const average = this.#averages.get(parameter);
+      if (average) tensors.set(name, { data: average.toArray() as Float32Array, shape: average.shape });
+    }
+    return { count: this.#count, tensors };
+  }
+
+  /**
+   * Goes on from a saved state. Everything is checked before anything is changed.
+   * @throws LoadError when the state is of other parameters or shapes
+   */
+  loadStateDict({ count, tensors }: WeightAverageState): void {
+    const named = count === 0 ? [] : this.#model.namedParameters();
+    for (const [name, { shape }] of named) {
+      const saved = tensors.get(name);
+      if (saved === undefined) throw new LoadError("missing_tensor", `weight average: ${name} is missing`);
+      if (!sameShape(saved.shape, shape) || saved.data.length !== shape.reduce((a, b) => a * b, 1)) {
+        throw new LoadError("shape", `weight average: ${name} has shape [${saved.shape}], expected [${shape}]`);
+      }
+    }
+    this.dispose();
+    this.#count = count;
+    for (const [name, parameter] of named) {
+      const saved = tensors.get(name)?.data as Float32Array;
+      parameter.core.f32.set(saved, this.#averageOf(parameter).pointer >>> 2);
+    }
+  }
+
+  /** Frees the averages and starts over. */
+  dispose(): void {
+    for (const average of this.#averages.values()) average.dispose();
+    this.#averages.clear();
+    this.#count = 0;
+  }
+
+  /** The same as {@link dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #averageOf(parameter: Parameter): Tensor {
+    let average = this.#averages.get(parameter);
+    if (average === undefined) {
+      average = createPersistent(parameter.core, parameter.shape);
+      this.#averages.set(parameter, average);
+    }
+    return average;
+  }
+}
