@@ -1,0 +1,179 @@
+// The workloads of the comparison, on the built package: node workloads.mjs W1
+//
+//   W1  chars/s    training a tanh RNN: H 100, T 25, B 1, one-hot of 65, Adagrad 0.1, clipped to 5, state carried
+//   W2  chars/s    training a 2-layer LSTM: H 128, T 50, B 50, one-hot of 65, Adam 2e-3
+//   W3  chars/s    the same with 1 layer, H 512
+//   W4  samples/s  training a GRU classifier: T 100, I 28, H 128, B 32, 10 classes from the last step, Adam 1e-3
+//   W5  us/step    streaming, 2-layer LSTM: I 128, H 256, B 1, one step a call, state carried, outputs in new arrays
+//   W6  ms/call    sequences, 1-layer LSTM: T 100, I 128, H 256, B 1 and 32, all outputs read back
+//   W7             a cold process to its first result of W5; the bytes that a page loads
+//   W8  MiB        peak memory of the process that ran W2 (printed with W2)
+//
+// A training step makes the inputs, computes loss and gradients, updates, and has the loss as a number.
+import { spawn } from "node:child_process";
+import { writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as unrolled from "unrolled";
+import { Lcg, latency, median, report, text, throughput } from "./timing.mjs";
+
+const here = fileURLToPath(import.meta.url);
+
+const symbols = 65;
+const tokenizer = new unrolled.CharTokenizer(Array.from({ length: symbols }, (_, k) => String.fromCharCode(48 + k)));
+
+function w1() {
+  const [T, H] = [25, 100];
+  const model = new unrolled.LanguageModel({ tokenizer, cell: unrolled.RNN, hiddenSize: H }).init({ seed: 1 });
+  const optimizer = new unrolled.Adagrad(model, { lr: 0.1 });
+  const data = unrolled.lanes(text(100_000, symbols), { batchSize: 1, seqLen: T }).train;
+  const state = new unrolled.CarriedState();
+  let step = 0;
+  throughput("W1", "chars_per_s", T, () => {
+    const batch = data.batch(step++ % data.length);
+    const { loss } = optimizer.update(() => unrolled.mul(model.loss(batch, state), T), { clipGradValue: 5 });
+    return loss / T;
+  });
+}
+
+/**
+ * @param {string} workload
+ * @param {number} hiddenSize
+ * @param {number} numLayers
+ */
+function characterModel(workload, hiddenSize, numLayers) {
+  const [T, B] = [50, 50];
+  const model = new unrolled.LanguageModel({ tokenizer, cell: unrolled.LSTM, hiddenSize, numLayers }).init({ seed: 1 });
+  const optimizer = new unrolled.Adam(model, { lr: 2e-3 });
+  const data = unrolled.lanes(text(100_000, symbols), { batchSize: B, seqLen: T }).train;
+  let step = 0;
+  throughput(workload, "chars_per_s", T * B, () => {
+    const { inputs, targets } = data.batch(step++ % data.length);
+    return optimizer.update(() => unrolled.crossEntropy(model.forward(inputs).logits, targets)).loss;
+  });
+}
+
+function w2() {
+  characterModel("W2", 128, 2);
+  // Kilobytes, whatever the platform counts in.
+  report("W8", "peak_rss_mib", process.resourceUsage().maxRSS / 1024, "lower");
+}
+
+function w4() {
+  const [T, I, H, B, K] = [100, 28, 128, 32, 10];
+  class Classifier extends unrolled.Module {
+    gru = new unrolled.GRU(I, H);
+    head = new unrolled.Linear(H, K);
+
+    /** @param {unrolled.Tensor} x */
+    forward(x) {
+      const { output } = this.gru.forward(x);
+      return this.head.forward(unrolled.select(output, 1, T - 1));
+    }
+  }
+  const model = new Classifier().init({ seed: 1 });
+  const optimizer = new unrolled.Adam(model, { lr: 1e-3 });
+  const random = new Lcg();
+  throughput("W4", "samples_per_s", B, () => {
+    const classes = Int32Array.from({ length: B }, () => random.next() % K);
+    const x = new Float32Array(B * T * I);
+    for (let b = 0, at = 0; b < B; b++) {
+      for (let t = 0; t < T; t++) {
+        for (let i = 0; i < I; i++) x[at++] = random.unit() + (i % K === classes[b] ? 1 : 0);
+      }
+    }
+    return optimizer.update(() => unrolled.crossEntropy(model.forward(unrolled.tensor(x, [B, T, I])), classes)).loss;
+  });
+}
+
+/** One call of W5. */
+function streaming() {
+  const [I, H] = [128, 256];
+  const lstm = new unrolled.LSTM(I, H, { numLayers: 2 }).init({ seed: 1 });
+  const session = new unrolled.Session(lstm);
+  const random = new Lcg();
+  const inputs = Array.from({ length: 64 }, () => Float32Array.from({ length: I }, () => random.unit()));
+  let step = 0;
+  return () => session.step(/** @type {Float32Array} */ (inputs[step++ % inputs.length]))[0] ?? NaN;
+}
+
+function w6() {
+  const [T, I, H] = [100, 128, 256];
+  const lstm = new unrolled.LSTM(I, H).init({ seed: 1 });
+  const random = new Lcg();
+  for (const B of [1, 32]) {
+    const x = Float32Array.from({ length: B * T * I }, () => random.unit());
+    latency("W6", `ms_per_call_b${B}`, "ms", () => {
+      const { output } = lstm.run(() => lstm.forward(unrolled.tensor(x, [B, T, I])));
+      return output.data[0] ?? NaN;
+    });
+  }
+}
+
+/** Milliseconds from the start of a process to its first result. */
+function coldStart() {
+  return new Promise((settle, fail) => {
+    const begin = performance.now();
+    const child = spawn(process.execPath, [here, "W7start"], { stdio: ["ignore", "pipe", "inherit"] });
+    let time = NaN;
+    child.stdout.once("data", () => {
+      time = performance.now() - begin;
+    });
+    child.on("error", fail);
+    child.on("close", (code) => (code === 0 ? settle(time) : fail(new Error(`the child ended with ${code}`))));
+  });
+}
+
+async function w7() {
+  await coldStart();
+  /** @type {number[]} */
+  const runs = [];
+  for (let run = 0; run < 7; run++) runs.push(await coldStart());
+  report("W7", "start_ms", median(runs), "lower", { variant: "first-result", runs });
+  // The whole package, although a page that needs less of it loads less.
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    stdin: { contents: 'import * as P from "unrolled"; globalThis.P = P;', resolveDir: dirname(here), loader: "js" },
+    bundle: true,
+    minify: true,
+    platform: "browser",
+    format: "esm",
+    target: "es2022",
+    write: false,
+  });
+  const bundle = outputFiles[0]?.contents ?? new Uint8Array();
+  const gz = gzipSync(bundle, { level: 9 }).length;
+  // The core is inside the bundle.
+  const parts = { "bundle.js": { raw: bundle.length, gz } };
+  report("W7", "shipped_gz_bytes", gz, "lower", { variant: "bundle", parts });
+}
+
+/** @type {Record<string, () => void | Promise<void>>} */
+const workloads = {
+  W1: w1,
+  W2: w2,
+  W3: () => characterModel("W3", 512, 1),
+  W4: w4,
+  W5: () => latency("W5", "us_per_step_p50", "us", streaming()),
+  W6: w6,
+  W7: w7,
+  W7start: () => {
+    streaming()();
+    writeSync(1, "READY\n");
+  },
+  W8: () => undefined,
+};
+
+const name = process.argv[2] ?? "";
+const work = workloads[name];
+if (work === undefined) {
+  console.error(`unknown workload ${JSON.stringify(name)}, expected one of W1 to W8`);
+  process.exit(2);
+}
+try {
+  await work();
+} catch (error) {
+  report(name, "error", null, "higher", { status: "failed", error: String(error).slice(0, 400) });
+  process.exitCode = 1;
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { generate } from "../../ts/infer/generate.js";
+import { LanguageModel } from "../../ts/tasks/language-model.js";
+import { fileIn, temporaryFolder, tiny, unrolled, verse } from "./command.js";
+
+const folder = temporaryFolder();
+const text = fileIn(folder, "verse.txt", verse);
+const model = join(folder, "model.safetensors");
+
+beforeAll(async () => {
+  expect((await unrolled(["train", text, ...tiny, "--updates", "80", "--out", model, "--quiet"])).code).toBe(0);
+});
+
+describe("unrolled sample", () => {
+  it("prints the prompt and what generate makes of it", async () => {
+    const args = [
+      "--prompt",
+      "the ",
+      "--length",
+      "90",
+      "--temperature",
+      "0.7",
+      "--top-k",
+      "9",
+      "--top-p",
+      "0.95",
+      "--seed",
+      "5",
+    ];
+    const { code, stdout } = await unrolled(["sample", model, ...args]);
+    const options = { maxTokens: 90, temperature: 0.7, topK: 9, topP: 0.95, seed: 5 };
+    const expected = [...generate(LanguageModel.from(readFileSync(model)), "the ", options)].join("");
+    expect(code).toBe(0);
+    // As the model made it: what goes to a pipe is not altered.
+    expect(stdout).toBe(`the ${expected}\n`);
+  });
+
+  it("draws another text each time without a seed, the same with one", async () => {
+    const sample = async (...args: string[]): Promise<string> =>
+      (await unrolled(["sample", model, "--length", "60", ...args])).stdout;
+    expect(await sample()).not.toBe(await sample());
+    expect(await sample("--seed", "3")).toBe(await sample("--seed", "3"));
+  });
+
+  it("ends before --stop", async () => {
+    const { stdout } = await unrolled([
+      "sample",
+      model,
+      "--stop",
+      "n",
+      "--length",
+      "2000",
+      "--temperature",
+      "1",
+      "--seed",
+      "1",
+    ]);
+    expect(stdout).not.toContain("n\n");
+    expect(stdout.slice(0, -1)).not.toContain("n");
+    expect(stdout.length).toBeLessThan(2000);
+  });
+
+  it("reports JSON lines whose texts are the text", async () => {
+    const plain = await unrolled(["sample", model, "--length", "300", "--seed", "2"]);
+    const { stdout } = await unrolled(["sample", model, "--length", "300", "--seed", "2", "--json"]);
+    const events = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { kind: string; text?: string; characters?: number });
+    expect(events[0]).toEqual({ kind: "start", model, prompt: "", seed: 2 });
+    expect(events.at(-1)).toMatchObject({ kind: "end", characters: 300 });
+    expect(events.flatMap(({ text = "" }) => text).join("")).toBe(plain.stdout.slice(0, -1));
+  });
+
+  it("says nothing when its reader has gone", async () => {
+    const outcome = await unrolled(["sample", model, "--length", "1000000000"], {
+      onOutput: (_, child) => child.stdout?.destroy(),
+    });
+    expect(outcome).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+describe("unrolled info", () => {
+  it("shows the architecture, the parameters and how they were trained", async () => {
+    const { code, stdout } = await unrolled(["info", model]);
+    const size = new Set(verse).size;
+    // LSTM: 4 gates of 16 units over one-hot input, with two biases; the head.
+    const parameters = 64 * size + 64 * 16 + 2 * 64 + size * 16 + size;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/LanguageModel: cell LSTM, hiddenSize 16, numLayers 1/);
+    expect(stdout).toContain(`char, ${size} tokens`);
+    expect(stdout).toContain(`${parameters.toLocaleString("en")} in 6 tensors`);
+    expect(stdout).toMatch(new RegExp(`rnn\\.weight_ih_l0 +\\[64, ${size}\\] +F32 `));
+    expect(stdout).toMatch(/preset quick, updates 80, validationLoss [\d.]+, batchSize 4, seqLen 16, seed 1/);
+  });
+
+  it("says the same in JSON", async () => {
+    const { stdout } = await unrolled(["info", model, "--json"]);
+    const info = JSON.parse(stdout) as Record<string, unknown>;
+    expect(info).toMatchObject({
+      file: model,
+      bytes: readFileSync(model).length,
+      kind: "LanguageModel",
+      config: { cell: "LSTM", hiddenSize: 16, numLayers: 1 },
+      tokenizer: { kind: "char", size: new Set(verse).size },
+      training: { preset: "quick", updates: 80, seed: 1 },
+    });
+    const tensors = info["tensors"] as { shape: number[]; count: number; bytes: number }[];
+    for (const { shape, count, bytes } of tensors) {
+      expect(shape.reduce((product, length) => product * length, 1)).toBe(count);
+      expect(bytes).toBe(4 * count);
+    }
+    expect(tensors.reduce((sum, { count }) => sum + count, 0)).toBe(info["parameters"]);
+  });
+});

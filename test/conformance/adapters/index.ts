@@ -1,0 +1,99 @@
+/** Which adapter runs which operation, and what has none yet. */
+import type { Case, Results } from "../corpus.js";
+import { clipNorm, clipValue } from "./clip.js";
+import { ctcDecode } from "./ctc-decode.js";
+import { embedding } from "./embedding.js";
+import { generation, surprisalOf } from "./generate.js";
+import { kerasLoss } from "./keras-loss.js";
+import { layerNorm } from "./layer-norm.js";
+import { bceWithLogits, crossEntropyLoss, ctc, huber, l1, logSoftmaxOf, mse, nll, softmaxOf } from "./loss.js";
+import { charModel, stateDict } from "./model-files.js";
+import { kerasOptim, optim } from "./optim.js";
+import { torchCell, torchRnn } from "./recurrent.js";
+import { kerasSchedule, schedule } from "./schedule.js";
+import { tbptt } from "./tbptt.js";
+import { charLmTrain, minCharRnn, regressionTrain } from "./train.js";
+
+/** Runs a case and returns what it computed, under the names of the expectations. */
+export type Adapter = (test: Case) => Results;
+
+/** By group, then by operation. */
+export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>>> = {
+  torch_rnn: { rnn_tanh: torchRnn, rnn_relu: torchRnn, lstm: torchRnn, gru: torchRnn },
+  torch_cell: { rnn_tanh_cell: torchCell, lstm_cell: torchCell, gru_cell: torchCell },
+  embedding: { embedding },
+  optim: { sgd: optim, adagrad: optim, rmsprop: optim, adam: optim, adamw: optim, adadelta: optim },
+  keras_optim: {
+    keras_sgd: kerasOptim,
+    keras_adagrad: kerasOptim,
+    keras_rmsprop: kerasOptim,
+    keras_adam: kerasOptim,
+    keras_adadelta: kerasOptim,
+  },
+  schedule: {
+    step: schedule,
+    multistep: schedule,
+    exponential: schedule,
+    cosine: schedule,
+    cosine_warm_restarts: schedule,
+    linear: schedule,
+    lambda_inverse_sqrt: schedule,
+    onecycle: schedule,
+    plateau: schedule,
+  },
+  keras_schedule: {
+    "cosine-decay-warmup": kerasSchedule,
+    "exponential-decay": kerasSchedule,
+    "exponential-staircase": kerasSchedule,
+    "inverse-time": kerasSchedule,
+    polynomial: kerasSchedule,
+  },
+  clip: { clip_grad_norm: clipNorm, clip_grad_value: clipValue },
+  loss: {
+    cross_entropy: crossEntropyLoss,
+    nll,
+    ctc,
+    bce_with_logits: bceWithLogits,
+    mse,
+    l1,
+    huber,
+    softmax: softmaxOf,
+    log_softmax: logSoftmaxOf,
+  },
+  keras_loss: {
+    mse: kerasLoss,
+    huber: kerasLoss,
+    "bce-logits": kerasLoss,
+    "categorical-ce-smooth": kerasLoss,
+    "sparse-ce-logits": kerasLoss,
+    "sparse-ce-ignore": kerasLoss,
+  },
+  layernorm: { layer_norm: layerNorm },
+  ctc_decode: { ctc_decode: ctcDecode },
+  train: { char_lm_train: charLmTrain, regression_train: regressionTrain, min_char_rnn: minCharRnn },
+  tbptt: { gru_tbptt: tbptt, lstm_tbptt: tbptt, rnn_tanh_tbptt: tbptt },
+  generate: { char_lm_generate: generation },
+  surprisal: { surprisal: surprisalOf },
+  model_files: { safetensors_state_dict: stateDict, safetensors_charlm: charModel },
+};
+
+/**
+ * What the library has not got: groups, or operations of a group that is covered otherwise. A case that is neither here
+ * nor above is an error, so that nothing goes missing unseen.
+ */
+export const missing: ReadonlySet<string> = new Set([
+  "attention",
+  "cells",
+  "highway",
+  "keras",
+  "model",
+  "model_files/keras_file",
+  "model_files/tfjs_layers_model",
+  "onnx_ext",
+  "onnx_node",
+  "stack",
+  "wordvec",
+]);
+
+/** Formats of malformed files that no loader reads yet. */
+export const missingFormats: ReadonlySet<string> = new Set(["onnx", "tfjs", "keras"]);

@@ -1,0 +1,156 @@
+// node test/runtimes/run.mjs FOLDER: trains and samples with the package installed in FOLDER/node_modules, in every
+// runtime that this machine can run: Node (ESM and CJS), headless Chromium, workerd. Prints a line a runtime; throws if
+// one fails.
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+/** @typedef {Awaited<ReturnType<typeof import("./smoke.mjs").smoke>>} Result */
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** @param {string} folder */
+function nodeEsm(folder) {
+  const source = `import * as unrolled from "unrolled"; import { smoke } from "./smoke.mjs"; console.log(JSON.stringify(await smoke(unrolled)));`;
+  writeFileSync(join(folder, "esm.mjs"), source);
+  return JSON.parse(execFileSync(process.execPath, ["esm.mjs"], { cwd: folder, encoding: "utf8" }));
+}
+
+/** @param {string} folder */
+function nodeCjs(folder) {
+  const source = `const unrolled = require("unrolled"); import("./smoke.mjs").then(({ smoke }) => smoke(unrolled)).then((result) => console.log(JSON.stringify(result)));`;
+  writeFileSync(join(folder, "cjs.cjs"), source);
+  return JSON.parse(execFileSync(process.execPath, ["cjs.cjs"], { cwd: folder, encoding: "utf8" }));
+}
+
+export function findChromium() {
+  const places = [
+    process.env["CHROMIUM_PATH"],
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+  ];
+  return places.find((place) => place !== undefined && existsSync(place));
+}
+
+/**
+ * Plain module scripts and an import map, no bundler.
+ * @param {string} folder
+ * @returns {Promise<Result>}
+ */
+async function chromium(folder) {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error("no Chromium: install the package chromium or set CHROMIUM_PATH");
+  const page = `<!doctype html><script type="importmap">{"imports":{"unrolled":"/node_modules/unrolled/dist/index.js"}}</script>
+<script type="module">
+import { smoke } from "/smoke.mjs";
+globalThis.outcome = import("unrolled").then(smoke).then((value) => ({ value }), (error) => ({ error: String(error?.stack ?? error) }));
+globalThis.ready = true;
+</script>`;
+  const types = new Map([
+    [".js", "text/javascript"],
+    [".mjs", "text/javascript"],
+  ]);
+  const server = createServer((request, response) => {
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    const file = join(folder, path);
+    if (path === "/") response.setHeader("content-type", "text/html").end(page);
+    else if (!existsSync(file)) response.writeHead(404).end();
+    else
+      response
+        .setHeader("content-type", types.get(extname(file)) ?? "application/octet-stream")
+        .end(readFileSync(file));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the test server has no port");
+  const { chromium: browserType } = await import("playwright-core");
+  const flags =
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+  const browser = await browserType.launch({ executablePath, headless: true, args: flags.split(" ") });
+  try {
+    const tab = await browser.newPage();
+    await tab.goto(`http://127.0.0.1:${address.port}/`);
+    await tab.waitForFunction("globalThis.ready === true", undefined, { timeout: 20_000 });
+    const outcome = /** @type {{ value?: Result, error?: string }} */ (await tab.evaluate("globalThis.outcome"));
+    if (!outcome.value) throw new Error(outcome.error);
+    return outcome.value;
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+/**
+ * Bundled as wrangler does it: the condition "workerd", wasm files as compiled modules.
+ * @param {string} folder
+ * @returns {Promise<Result>}
+ */
+async function workerd(folder) {
+  const contents = `import * as unrolled from "unrolled"; import { smoke } from "./smoke.mjs";
+export default { async fetch() {
+  try { return Response.json({ value: await smoke(unrolled) }); } catch (error) { return Response.json({ error: String(error?.stack ?? error) }); }
+} };`;
+  await esbuild.build({
+    stdin: { contents, resolveDir: folder },
+    outfile: join(folder, "worker", "worker.mjs"),
+    bundle: true,
+    format: "esm",
+    conditions: ["workerd"],
+    external: ["*.wasm"],
+    logLevel: "error",
+  });
+  cpSync(
+    join(folder, "node_modules", "unrolled", "dist", "unrolled_core.wasm"),
+    join(folder, "worker", "unrolled_core.wasm"),
+  );
+  const { Miniflare } = await import("miniflare");
+  const miniflare = new Miniflare({
+    rootPath: join(folder, "worker"),
+    modulesRoot: join(folder, "worker"),
+    modules: [
+      { type: "ESModule", path: join(folder, "worker", "worker.mjs") },
+      { type: "CompiledWasm", path: join(folder, "worker", "unrolled_core.wasm") },
+    ],
+    compatibilityDate: "2026-01-01",
+  });
+  try {
+    const response = await miniflare.dispatchFetch("http://localhost/");
+    const outcome = /** @type {{ value?: Result, error?: string }} */ (await response.json());
+    if (!outcome.value) throw new Error(outcome.error);
+    return outcome.value;
+  } finally {
+    await miniflare.dispose();
+  }
+}
+
+/** @type {Record<string, (folder: string) => Result | Promise<Result>>} */
+export const runtimes = { "Node ESM": nodeEsm, "Node CJS": nodeCjs, Chromium: chromium, workerd };
+
+/**
+ * @param {string} folder
+ * @param {string} name a key of `runtimes`
+ */
+export async function runIn(folder, name) {
+  cpSync(join(here, "smoke.mjs"), join(folder, "smoke.mjs"));
+  const runtime = runtimes[name];
+  if (!runtime) throw new Error(`no runtime ${name}`);
+  const start = performance.now();
+  const result = await runtime(folder);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const { firstLoss, lastLoss, sample, digest } = result;
+  console.log(
+    `${name}: loss ${firstLoss.toFixed(3)} -> ${lastLoss.toFixed(3)}, ${JSON.stringify(sample)}, weights ${digest}, ${seconds} s`,
+  );
+  return result;
+}
+
+const folder = process.argv[2];
+if (process.argv[1] === fileURLToPath(import.meta.url) && folder) {
+  const digests = new Set();
+  for (const name of Object.keys(runtimes)) digests.add((await runIn(folder, name)).digest);
+  if (digests.size > 1) throw new Error("the runtimes ended with different weights");
+}
