@@ -1,0 +1,27 @@
+// A character language model in a dozen lines: trains on a text for a few seconds, saves the model, and continues a
+// prompt.
+//   node examples/char-lm.mjs [FILE]
+import { readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AdamW, CharTokenizer, generate, LanguageModel, LSTM, lanes, save, train } from "unrolled";
+
+const text = await readFile(process.argv[2] ?? new URL("../README.md", import.meta.url), "utf8");
+const tokenizer = CharTokenizer.from(text);
+const lm = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 64, numLayers: 1 }).init({ seed: 1 });
+const data = lanes(tokenizer.encode(text), { batchSize: 8, seqLen: 32, validation: 0.05 });
+const optimizer = new AdamW(lm, { lr: 1e-2 });
+const limits = { updates: 300, reportEvery: 50, validEvery: 100 };
+const run = train(lm, data.train, { optimizer, clipGradNorm: 5, valid: data.valid, ...limits });
+for await (const event of run) {
+  if (event.kind === "update") console.log(event.update, event.loss.toFixed(3), event.bitsPerChar.toFixed(3));
+  if (event.kind === "valid") console.log("validation", event.loss.toFixed(3));
+}
+const path = join(tmpdir(), "char-lm.safetensors");
+await writeFile(path, save(lm));
+
+const again = LanguageModel.from(await readFile(path));
+for (const piece of generate(again, "The ", { temperature: 0.6, topK: 40, maxTokens: 200, seed: 7 })) {
+  process.stdout.write(piece);
+}
+console.log();
