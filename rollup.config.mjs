@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import dts from "rollup-plugin-dts";
+import { inlineWasm } from "./scripts/inline-wasm.mjs";
 
 const entries = { index: "build/ts/index.js", node: "build/ts/node/index.js" };
 const external = /^node:/;
@@ -61,14 +62,14 @@ export default [
     input: { ...entries, cli: "build/ts/cli/main.js" },
     external,
     onwarn,
-    plugins: [nodeResolve()],
+    plugins: [inlineWasm(), nodeResolve()],
     output: { dir: "dist", format: "es", entryFileNames: "[name].js", chunkFileNames: "[name]-shared.js" },
   },
   {
     input: entries,
     external,
     onwarn,
-    plugins: [nodeResolve()],
+    plugins: [inlineWasm(), nodeResolve()],
     output: { dir: "dist", format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name]-shared.cjs" },
   },
   {

@@ -1,9 +1,13 @@
 import { resolve } from "node:path";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { inlineWasm } from "./scripts/inline-wasm.mjs";
 
 const root = import.meta.dirname;
 
 export default defineConfig({
+  // Before vite's own handling of wasm. Rollup's plugins are vite's, but for types of the same meaning.
+  plugins: (inlineWasm() as Plugin[]).map((plugin) => ({ ...plugin, enforce: "pre" })),
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/runtimes/**", "test/bench/**"],

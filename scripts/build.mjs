@@ -1,6 +1,6 @@
 // Sets up, compiles ts/ into build/ (type-checked) and bundles it into dist/; does nothing when dist/ is of the present
 // sources.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { fromRoot, hashOf, main, readStamp, runAsync, stage, writeStamp } from "./lib.mjs";
 import { setup } from "./setup.mjs";
@@ -9,17 +9,22 @@ const stamp = fromRoot("build", "dist.stamp");
 
 export async function build() {
   await setup();
-  const sources = ["ts", "rollup.config.mjs", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  const sources = [
+    "ts",
+    "rollup.config.mjs",
+    "scripts/inline-wasm.mjs",
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "package-lock.json",
+  ];
   const wanted = hashOf(sources, readStamp(fromRoot("ts", "core", "generated", "stamp")));
   if (readStamp(stamp) === wanted && existsSync(fromRoot("dist", "index.js"))) return;
   await stage("tsc", async () => {
     rmSync(fromRoot("build", "ts"), { recursive: true, force: true });
     await runAsync("tsc", ["-p", "tsconfig.build.json"]);
-    // tsc leaves declaration files that it was given where they are.
-    const [from, to] = [fromRoot("ts", "core", "generated"), fromRoot("build", "ts", "core", "generated")];
-    mkdirSync(to, { recursive: true });
-    for (const name of readdirSync(from).filter((name) => name.endsWith(".d.ts")))
-      cpSync(`${from}/${name}`, `${to}/${name}`);
+    // tsc leaves what it does not compile where it is.
+    const generated = ["core", "generated"];
+    cpSync(fromRoot("ts", ...generated), fromRoot("build", "ts", ...generated), { recursive: true });
   });
   await stage("rollup", async () => {
     rmSync(fromRoot("dist"), { recursive: true, force: true });

@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { deflateRawSync, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import {
   ask,
   environment,
@@ -138,17 +138,15 @@ async function wasmCore(toolFolders) {
     runAsync("wasm-pack", ["build", "crate", ...options], { env: environment(...toolFolders) }),
   );
   const wasm = await stage("wasm-opt", () => optimize(readFileSync(join(output, "unrolled_core_bg.wasm"))));
-  const deflated = deflateRawSync(wasm, { level: 9 });
   mkdirSync(generated, { recursive: true });
   // Of the glue only the types are of use: the exports are plain functions of numbers, called directly.
   replace("unrolled_core.d.ts", readFileSync(join(output, "unrolled_core.d.ts")));
   replace("unrolled_core_bg.wasm", wasm);
   replace(
-    "inline.ts",
-    `// Made by scripts/setup.mjs.\n/** The WebAssembly core, raw deflate, base64. */\nexport const wasmDeflatedBase64: string =\n  "${deflated.toString("base64")}";\n`,
+    "unrolled_core_bg.d.wasm.ts",
+    "// Made by scripts/setup.mjs; see scripts/inline-wasm.mjs.\n/** The bytes of the core. */\nexport default function coreBytes(): Uint8Array<ArrayBuffer>;\n",
   );
-  const gzipped = gzipSync(wasm, { level: 9 }).length;
-  console.error(`[core] ${wasm.length} bytes of wasm, ${gzipped} gzipped, ${deflated.length} deflated`);
+  console.error(`[core] ${wasm.length} bytes of wasm, ${gzipSync(wasm, { level: 9 }).length} gzipped`);
 }
 
 /**

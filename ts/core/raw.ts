@@ -6,7 +6,7 @@
  */
 import type { InitOutput } from "./generated/unrolled_core.js";
 
-export { wasmDeflatedBase64 } from "./generated/inline.js";
+export { default as coreBytes } from "./generated/unrolled_core_bg.wasm";
 
 /** The functions and the memory of one instance of the core. */
 export type RawExports = Omit<InitOutput, "__wbindgen_start" | "__wbindgen_externrefs">;
