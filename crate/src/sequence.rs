@@ -13,18 +13,24 @@
 //! # Summation order
 //! A pre-activation is (bias + sum x W_ih) + sum h W_hh, k ascending: a sequence cut in two gives the same bits.
 //!
-//! # Token inputs
-//! Ids select rows of a table (an embedding) or of the identity (one-hot). A one-hot product is a row of W_ih^T,
-//! gathered; a table smaller than the number of rows is multiplied by W_ih once and its products gathered, and likewise
-//! backward: gate gradients are summed by token before they meet a matrix.
+//! # Parts
+//! [`order`] is the order of rows, [`input`] the product of the inputs, which may be tokens; the sequences of compiled
+//! cells are made of the same parts.
+
+pub(crate) mod input;
+pub(crate) mod order;
 
 use crate::cells::{Cell, Elman, Gru, Lstm, Step};
 use crate::gemm::kernel::PANEL;
-use crate::gemm::pack::{pack_rows, pack_transposed, packed_len, pad, transpose, Gates};
+use crate::gemm::pack::{pack_rows, pack_transposed, packed_len, pad, Gates};
 use crate::gemm::{add_column_sums, add_row, fill_zero, gemm, gemm_transposed, Init};
-use crate::memory::{self, OutOfMemory, Scratch};
-use crate::simd::{Lane, Real, WIDTH};
+use crate::memory::{OutOfMemory, Scratch};
+use crate::simd::{Lane, Real};
 use core::ptr::{null, null_mut};
+use input::{input_gradients, input_products, Input, InputGradients, Rows};
+use order::Order;
+pub use order::Strided;
+use order::{add_outputs, add_states, copy_row, final_states, initial_states, keep, states_before, write_outputs};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -43,29 +49,13 @@ impl Kind {
     }
 }
 
-/// Rows of a (T, B, ...) tensor in any layout: element strides of time and batch; the last axis is contiguous.
-#[derive(Clone, Copy)]
-pub struct Strided<P> {
-    pub data: P,
-    pub time: usize,
-    pub batch: usize,
-}
-
-impl<P> Strided<P> {
-    #[inline(always)]
-    fn at(&self, time: usize, row: usize) -> usize {
-        time * self.time + row * self.batch
-    }
-}
-
 /// What a forward pass leaves in the arena for its backward pass.
 #[derive(Clone, Copy)]
 pub struct Saved<E> {
     /// `batch` original row numbers by falling length, then `batch` lengths in that order, then `steps + 1` offsets.
     pub order: *const u32,
-    /// Inputs of live rows; the caller's own memory when its layout allows; null for token inputs that were folded.
+    /// Inputs of live rows: see [`Rows`].
     pub x: *const E,
-    /// Ids of live rows; null for dense inputs.
     pub ids: *const i32,
     pub gates: *mut E,
     pub recurrent: *mut E,
@@ -197,6 +187,19 @@ impl<E: Real> Layer<E> {
     fn sizes(&self) -> Sizes {
         Sizes::new(self.kind, self.input, self.hidden, self.projection)
     }
+
+    fn inputs(&self, s: Sizes) -> Input<E> {
+        Input {
+            size: self.input,
+            x: self.x,
+            ids: self.ids,
+            table: self.table,
+            table_rows: self.table_rows,
+            gates: s.gates,
+            columns: s.row,
+            row: s.row,
+        }
+    }
 }
 
 /// Elements of a prepared block.
@@ -243,150 +246,6 @@ pub unsafe fn prepare<L: Lane>(layer: &Layer<L::Elem>, backward: bool) {
     }
 }
 
-/// The row order of a batch: see the module text.
-#[derive(Clone, Copy)]
-struct Order {
-    batch: usize,
-    steps: usize,
-    reverse: bool,
-    /// Every row lives through all steps: row order is the caller's.
-    uniform: bool,
-    data: *const u32,
-}
-
-impl Order {
-    fn words(batch: usize, steps: usize) -> usize {
-        2 * batch + steps + 1
-    }
-
-    fn of<E>(layer: &Layer<E>, data: *const u32) -> Self {
-        let (batch, steps) = (layer.batch, layer.steps);
-        Self { batch, steps, reverse: layer.reverse, uniform: layer.lengths.is_null(), data }
-    }
-
-    /// Counting sort by falling length.
-    unsafe fn fill<E>(layer: &Layer<E>, data: *mut u32) -> Self {
-        let (batch, steps) = (layer.batch, layer.steps);
-        let offsets = data.add(2 * batch);
-        let length = |row: usize| {
-            if layer.lengths.is_null() {
-                steps
-            } else {
-                ((*layer.lengths.add(row)).max(0) as usize).min(steps)
-            }
-        };
-        let mut place = 0;
-        if layer.lengths.is_null() {
-            for row in 0..batch {
-                *data.add(row) = row as u32;
-                *data.add(batch + row) = steps as u32;
-            }
-        } else {
-            // The offsets serve as the counters of the sort before they are filled: entry n counts rows of length n.
-            for t in 0..=steps {
-                *offsets.add(t) = 0;
-            }
-            for row in 0..batch {
-                *offsets.add(length(row)) += 1;
-            }
-            for n in (0..=steps).rev() {
-                let count = *offsets.add(n);
-                *offsets.add(n) = place;
-                place += count;
-            }
-            for row in 0..batch {
-                let next = offsets.add(length(row));
-                *data.add(*next as usize) = row as u32;
-                *data.add(batch + *next as usize) = length(row) as u32;
-                *next += 1;
-            }
-        }
-        let (mut live, mut total) = (batch, 0);
-        for t in 0..steps {
-            *offsets.add(t) = total as u32;
-            while live > 0 && (*data.add(batch + live - 1) as usize) <= t {
-                live -= 1;
-            }
-            total += live;
-        }
-        *offsets.add(steps) = total as u32;
-        Self::of(layer, data)
-    }
-
-    /// The caller's row.
-    #[inline(always)]
-    unsafe fn original(&self, row: usize) -> usize {
-        *self.data.add(row) as usize
-    }
-
-    #[inline(always)]
-    unsafe fn length(&self, row: usize) -> usize {
-        *self.data.add(self.batch + row) as usize
-    }
-
-    /// The number of live rows before time t.
-    #[inline(always)]
-    unsafe fn offset(&self, t: usize) -> usize {
-        *self.data.add(2 * self.batch + t) as usize
-    }
-
-    #[inline(always)]
-    unsafe fn live(&self, t: usize) -> usize {
-        self.offset(t + 1) - self.offset(t)
-    }
-
-    unsafe fn total(&self) -> usize {
-        self.offset(self.steps)
-    }
-
-    /// The caller's time for step t of a row.
-    #[inline(always)]
-    unsafe fn time(&self, t: usize, row: usize) -> usize {
-        if self.reverse {
-            self.length(row) - 1 - t
-        } else {
-            t
-        }
-    }
-
-    /// Where the state before step t begins in a state buffer: `batch` initial rows, then live rows.
-    #[inline(always)]
-    unsafe fn before(&self, t: usize) -> usize {
-        if t == 0 {
-            0
-        } else {
-            self.batch + self.offset(t - 1)
-        }
-    }
-
-    /// The state row after the last step of a row.
-    #[inline(always)]
-    unsafe fn last(&self, row: usize) -> usize {
-        match self.length(row) {
-            0 => row,
-            n => self.batch + self.offset(n - 1) + row,
-        }
-    }
-}
-
-#[inline(never)]
-unsafe fn copy_row<L: Lane>(from: *const L::Elem, to: *mut L::Elem, count: usize) {
-    let mut i = 0;
-    while i + WIDTH <= count {
-        L::load(from.add(i)).store(to.add(i));
-        i += WIDTH;
-    }
-    while i < count {
-        *to.add(i) = *from.add(i);
-        i += 1;
-    }
-}
-
-/// Arena memory that outlives the call.
-fn keep<E>(count: usize) -> Result<*mut E, OutOfMemory> {
-    memory::arena_elements(count).ok_or(OutOfMemory)
-}
-
 /// Runs the layer over its sequences: writes `out`, `h_n`, `c_n`, and `saved` when training.
 ///
 /// # Safety
@@ -416,7 +275,7 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
     let scratch = Scratch::new();
     let s = layer.sizes();
     let words = keep::<u32>(Order::words(layer.batch, layer.steps))?;
-    let order = Order::fill(layer, words);
+    let order = Order::fill(layer.batch, layer.steps, layer.reverse, layer.lengths, words);
     let rows = order.total();
     let states = layer.batch + rows;
     let mut saved = Saved {
@@ -432,7 +291,9 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
     if C::SEPARATE_RECURRENT {
         saved.recurrent = keep(rows * s.row)?;
     }
-    input_products::<L>(layer, s, order, rows, &mut saved)?;
+    let (p, prepared) = (s.prepared(), layer.prepared.cast_const());
+    let (w_ih, bias) = (prepared.add(p.w_ih), prepared.add(p.bias));
+    Rows { x: saved.x, ids: saved.ids } = input_products::<L>(&layer.inputs(s), order, w_ih, bias, saved.gates)?;
     initial_states::<L>(layer.h0, order, s.state, s.state_padded, saved.h);
     if C::HAS_MEMORY {
         initial_states::<L>(layer.c0, order, s.hidden, s.padded, saved.c);
@@ -443,7 +304,11 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
         }
         forward_step::<L, C>(layer, s, order, &saved, t);
     }
-    write_outputs::<L>(layer, s, order, &saved);
+    final_states::<L>(saved.h, order, s.state, s.state_padded, layer.h_n);
+    if C::HAS_MEMORY {
+        final_states::<L>(saved.c, order, s.hidden, s.padded, layer.c_n);
+    }
+    write_outputs::<L>(saved.h, order, s.state, s.state_padded, layer.out);
     if layer.training {
         layer.saved = saved;
         // What was saved stays in the arena until its scope ends.
@@ -503,167 +368,10 @@ unsafe fn forward_step<L: Lane, C: Cell<L>>(
     }
 }
 
-/// How token inputs are worked on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tokens {
-    /// No ids: rows of x.
-    Dense,
-    OneHot,
-    /// The whole table times W_ih once.
-    Folded,
-    /// Rows of the table as dense inputs.
-    Gathered,
-}
-
-fn tokens<E>(layer: &Layer<E>, rows: usize) -> Tokens {
-    if layer.ids.data.is_null() {
-        Tokens::Dense
-    } else if layer.table.is_null() {
-        Tokens::OneHot
-    } else if rows > layer.table_rows {
-        Tokens::Folded
-    } else {
-        Tokens::Gathered
-    }
-}
-
-/// gates = bias + x W_ih for all live rows of all time steps.
-unsafe fn input_products<L: Lane>(
-    layer: &Layer<L::Elem>,
-    s: Sizes,
-    order: Order,
-    rows: usize,
-    saved: &mut Saved<L::Elem>,
-) -> Result<(), OutOfMemory> {
-    let (p, prepared) = (s.prepared(), layer.prepared.cast_const());
-    let (w_ih, bias) = (prepared.add(p.w_ih), prepared.add(p.bias));
-    let mode = tokens(layer, rows);
-    if mode == Tokens::Dense {
-        saved.x = input_rows::<L>(layer, order, rows)?;
-    } else {
-        saved.ids = id_rows(layer, order, rows)?;
-    }
-    if mode == Tokens::Gathered {
-        let x = keep::<L::Elem>(rows * s.input)?;
-        for row in 0..rows {
-            let id = *saved.ids.add(row) as usize;
-            copy_row::<L>(layer.table.add(id * s.input), x.add(row * s.input), s.input);
-        }
-        saved.x = x;
-    }
-    match mode {
-        Tokens::Dense | Tokens::Gathered => {
-            gemm::<L>(rows, s.row, s.input, saved.x, s.input, w_ih, Init::Row(bias), saved.gates, s.row);
-        }
-        Tokens::OneHot => {
-            for row in 0..rows {
-                one_hot_row::<L>(s, w_ih, *saved.ids.add(row) as usize, bias, saved.gates.add(row * s.row));
-            }
-        }
-        Tokens::Folded => {
-            let scratch = Scratch::new();
-            let products = scratch.take::<L::Elem>(layer.table_rows * s.row).ok_or(OutOfMemory)?;
-            let init = Init::Row(bias);
-            gemm::<L>(layer.table_rows, s.row, s.input, layer.table, s.input, w_ih, init, products, s.row);
-            for row in 0..rows {
-                let id = *saved.ids.add(row) as usize;
-                copy_row::<L>(products.add(id * s.row), saved.gates.add(row * s.row), s.row);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// bias + the column of W_ih for one token, from the packed panels: the same bits as the product with a one-hot row.
-#[inline(never)]
-unsafe fn one_hot_row<L: Lane>(s: Sizes, w_ih: *const L::Elem, id: usize, bias: *const L::Elem, to: *mut L::Elem) {
-    for column in (0..s.row).step_by(WIDTH) {
-        let from = w_ih.add((column / PANEL) * PANEL * s.input + id * PANEL + column % PANEL);
-        (L::load(bias.add(column)) + L::load(from)).store(to.add(column));
-    }
-}
-
-/// The inputs of live rows in working order: the caller's memory itself if it is in that order.
-unsafe fn input_rows<L: Lane>(
-    layer: &Layer<L::Elem>,
-    order: Order,
-    rows: usize,
-) -> Result<*const L::Elem, OutOfMemory> {
-    let (x, n) = (layer.x, layer.input);
-    if in_working_order(layer, order, x.time, x.batch) {
-        return Ok(x.data);
-    }
-    let to = keep::<L::Elem>(rows * n)?;
-    for t in 0..order.steps {
-        for row in 0..order.live(t) {
-            let from = x.at(order.time(t, row), order.original(row));
-            copy_row::<L>(x.data.add(from), to.add((order.offset(t) + row) * n), n);
-        }
-    }
-    Ok(to)
-}
-
-fn in_working_order<E>(layer: &Layer<E>, order: Order, time: usize, batch: usize) -> bool {
-    let n = layer.input;
-    let strides = (order.batch == 1 || batch == n) && (order.steps == 1 || time == order.batch * n);
-    order.uniform && !order.reverse && strides
-}
-
-unsafe fn id_rows<E>(layer: &Layer<E>, order: Order, rows: usize) -> Result<*const i32, OutOfMemory> {
-    let to = keep::<i32>(rows)?;
-    for t in 0..order.steps {
-        for row in 0..order.live(t) {
-            let from = layer.ids.at(order.time(t, row), order.original(row));
-            *to.add(order.offset(t) + row) = *layer.ids.data.add(from);
-        }
-    }
-    Ok(to)
-}
-
-/// The first `batch` rows of a state buffer, in working order, padded.
-unsafe fn initial_states<L: Lane>(from: *const L::Elem, order: Order, size: usize, padded: usize, to: *mut L::Elem) {
-    for row in 0..order.batch {
-        let to = to.add(row * padded);
-        if from.is_null() {
-            fill_zero::<L>(to, padded);
-        } else {
-            copy_row::<L>(from.add(order.original(row) * size), to, size);
-            fill_zero::<L>(to.add(size), padded - size);
-        }
-    }
-}
-
-unsafe fn write_outputs<L: Lane>(layer: &Layer<L::Elem>, s: Sizes, order: Order, saved: &Saved<L::Elem>) {
-    for row in 0..order.batch {
-        let (original, length, last) = (order.original(row), order.length(row), order.last(row));
-        if !layer.h_n.is_null() {
-            copy_row::<L>(saved.h.add(last * s.state_padded), layer.h_n.add(original * s.state), s.state);
-        }
-        if !layer.c_n.is_null() && !saved.c.is_null() {
-            copy_row::<L>(saved.c.add(last * s.padded), layer.c_n.add(original * s.hidden), s.hidden);
-        }
-        if !layer.out.data.is_null() {
-            for t in length..order.steps {
-                fill_zero::<L>(layer.out.data.add(layer.out.at(t, original)), s.state);
-            }
-        }
-    }
-    if layer.out.data.is_null() {
-        return;
-    }
-    for t in 0..order.steps {
-        for row in 0..order.live(t) {
-            let from = saved.h.add((order.batch + order.offset(t) + row) * s.state_padded);
-            let to = layer.out.at(order.time(t, row), order.original(row));
-            copy_row::<L>(from, layer.out.data.add(to), s.state);
-        }
-    }
-}
-
 unsafe fn backward_cell<L: Lane, C: Cell<L>>(layer: &Layer<L::Elem>) -> Result<(), OutOfMemory> {
     let scratch = Scratch::new();
     let (s, saved) = (layer.sizes(), &layer.saved);
-    let order = Order::of(layer, saved.order);
+    let order = Order::of(layer.batch, layer.steps, layer.reverse, layer.lengths, saved.order);
     let rows = order.total();
     let dh = scratch.take::<L::Elem>(order.batch * s.state_padded).ok_or(OutOfMemory)?;
     initial_states::<L>(layer.d_h_n, order, s.state, s.state_padded, dh);
@@ -713,7 +421,9 @@ unsafe fn backward_cell<L: Lane, C: Cell<L>>(layer: &Layer<L::Elem>) -> Result<(
             s.hidden,
         )?;
     }
-    input_gradients::<L>(layer, s, order, rows)
+    let d = InputGradients { x: layer.d_x, table: layer.d_table, weight: layer.d_w_ih };
+    let w_ih = layer.prepared.cast_const().add(s.prepared().w_ih_back);
+    input_gradients::<L>(&layer.inputs(s), order, Rows { x: saved.x, ids: saved.ids }, w_ih, gates, &d)
 }
 
 #[allow(clippy::too_many_arguments)] // one step of the sweep: where it is and what it carries
@@ -729,12 +439,7 @@ unsafe fn backward_step<L: Lane, C: Cell<L>>(
 ) {
     let (p, prepared) = (s.prepared(), layer.prepared.cast_const());
     let mut step = step_at::<L, C>(layer, s, order, &layer.saved, t);
-    if !layer.d_out.data.is_null() {
-        for row in 0..step.rows {
-            let from = layer.d_out.at(order.time(t, row), order.original(row));
-            add_row::<L>(layer.d_out.data.add(from), dh.add(row * s.state_padded), s.state);
-        }
-    }
+    add_outputs::<L>(layer.d_out, order, t, s.state, s.state_padded, dh);
     if s.projected {
         let kept = d_projected.add(order.offset(t) * s.state_padded);
         copy_row::<L>(dh, kept, step.rows * s.state_padded);
@@ -748,16 +453,6 @@ unsafe fn backward_step<L: Lane, C: Cell<L>>(
     let init = if C::CARRIES_STATE { Init::Current } else { Init::Zero };
     let w_hh = prepared.add(p.w_hh_back);
     gemm::<L>(step.rows, s.state, s.gates.positions(), d_gates, s.row, w_hh, init, dh, s.state_padded);
-}
-
-/// The gradients of initial states, back in the caller's order.
-unsafe fn add_states<L: Lane>(from: *const L::Elem, order: Order, size: usize, padded: usize, to: *mut L::Elem) {
-    if to.is_null() {
-        return;
-    }
-    for row in 0..order.batch {
-        add_row::<L>(from.add(row * padded), to.add(order.original(row) * size), size);
-    }
 }
 
 /// Bias gradients: the column sums of gate gradients, to each of the biases that share them.
@@ -794,149 +489,8 @@ unsafe fn recurrent_gradients<L: Lane>(
         return Ok(());
     }
     let scratch = Scratch::new();
-    let mut h_prev = layer.saved.h.cast_const();
-    if !order.uniform {
-        // States before live rows: rows that end leave gaps in the state buffer.
-        let compact = scratch.take::<L::Elem>(rows * s.state_padded).ok_or(OutOfMemory)?;
-        for t in 0..order.steps {
-            let from = h_prev.add(order.before(t) * s.state_padded);
-            copy_row::<L>(from, compact.add(order.offset(t) * s.state_padded), order.live(t) * s.state_padded);
-        }
-        h_prev = compact;
-    }
+    let h_prev = states_before::<L>(&scratch, layer.saved.h, order, s.state_padded)?;
     gemm_transposed::<L>(s.gates, s.state, rows, d_gates, s.row, h_prev, s.state_padded, layer.d_w_hh, s.state)
-}
-
-/// dW_ih and the gradient of what came in.
-unsafe fn input_gradients<L: Lane>(
-    layer: &Layer<L::Elem>,
-    s: Sizes,
-    order: Order,
-    rows: usize,
-) -> Result<(), OutOfMemory> {
-    let saved = &layer.saved;
-    let d_gates = saved.gates.cast_const();
-    let w_ih = layer.prepared.cast_const().add(s.prepared().w_ih_back);
-    match tokens(layer, rows) {
-        Tokens::Dense => {
-            if !layer.d_w_ih.is_null() {
-                gemm_transposed::<L>(s.gates, s.input, rows, d_gates, s.row, saved.x, s.input, layer.d_w_ih, s.input)?;
-            }
-            if layer.d_x.data.is_null() {
-                return Ok(());
-            }
-            let (d_x, depth) = (layer.d_x, s.gates.positions());
-            if in_working_order(layer, order, d_x.time, d_x.batch) {
-                gemm::<L>(rows, s.input, depth, d_gates, s.row, w_ih, Init::Current, d_x.data, s.input);
-                return Ok(());
-            }
-            let scratch = Scratch::new();
-            let part = scratch.take::<L::Elem>(rows * s.input).ok_or(OutOfMemory)?;
-            gemm::<L>(rows, s.input, depth, d_gates, s.row, w_ih, Init::Zero, part, s.input);
-            for t in 0..order.steps {
-                for row in 0..order.live(t) {
-                    let to = d_x.at(order.time(t, row), order.original(row));
-                    let from = part.add((order.offset(t) + row) * s.input);
-                    add_row::<L>(from, d_x.data.add(to), s.input);
-                }
-            }
-        }
-        Tokens::Gathered => {
-            if !layer.d_w_ih.is_null() {
-                gemm_transposed::<L>(s.gates, s.input, rows, d_gates, s.row, saved.x, s.input, layer.d_w_ih, s.input)?;
-            }
-            if !layer.d_table.is_null() {
-                let scratch = Scratch::new();
-                let part = scratch.take::<L::Elem>(rows * s.input).ok_or(OutOfMemory)?;
-                let depth = s.gates.positions();
-                gemm::<L>(rows, s.input, depth, d_gates, s.row, w_ih, Init::Zero, part, s.input);
-                for row in 0..rows {
-                    let id = *saved.ids.add(row) as usize;
-                    add_row::<L>(part.add(row * s.input), layer.d_table.add(id * s.input), s.input);
-                }
-            }
-        }
-        Tokens::OneHot => {
-            if !layer.d_w_ih.is_null() {
-                one_hot_gradient::<L>(s, rows, d_gates, saved.ids, layer.d_w_ih)?;
-            }
-        }
-        Tokens::Folded => {
-            let scratch = Scratch::new();
-            let sums = sums_by_token::<L>(&scratch, s, rows, d_gates, saved.ids, layer.table_rows)?;
-            if !layer.d_w_ih.is_null() {
-                gemm_transposed::<L>(
-                    s.gates,
-                    s.input,
-                    layer.table_rows,
-                    sums,
-                    s.row,
-                    layer.table,
-                    s.input,
-                    layer.d_w_ih,
-                    s.input,
-                )?;
-            }
-            if !layer.d_table.is_null() {
-                let depth = s.gates.positions();
-                let to = layer.d_table;
-                gemm::<L>(layer.table_rows, s.input, depth, sums, s.row, w_ih, Init::Current, to, s.input);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Gate gradients summed by token: (tokens, row).
-unsafe fn sums_by_token<L: Lane>(
-    scratch: &Scratch,
-    s: Sizes,
-    rows: usize,
-    d_gates: *const L::Elem,
-    ids: *const i32,
-    count: usize,
-) -> Result<*const L::Elem, OutOfMemory> {
-    let sums = scratch.take::<L::Elem>(count * s.row).ok_or(OutOfMemory)?;
-    fill_zero::<L>(sums, count * s.row);
-    for row in 0..rows {
-        let id = *ids.add(row) as usize;
-        add_row::<L>(d_gates.add(row * s.row), sums.add(id * s.row), s.row);
-    }
-    Ok(sums.cast_const())
-}
-
-/// dW_ih for one-hot inputs: column `id` gets the gate gradients of that token.
-unsafe fn one_hot_gradient<L: Lane>(
-    s: Sizes,
-    rows: usize,
-    d_gates: *const L::Elem,
-    ids: *const i32,
-    d_w_ih: *mut L::Elem,
-) -> Result<(), OutOfMemory> {
-    // Few rows and a large vocabulary: straight into the columns, without a pass over the whole matrix.
-    if rows * 8 < s.input {
-        for row in 0..rows {
-            add_to_column::<L>(s, d_gates.add(row * s.row), d_w_ih.add(*ids.add(row) as usize));
-        }
-        return Ok(());
-    }
-    let scratch = Scratch::new();
-    let sums = sums_by_token::<L>(&scratch, s, rows, d_gates, ids, s.input)?;
-    let gate_rows = scratch.take::<L::Elem>(s.hidden * s.input).ok_or(OutOfMemory)?;
-    for gate in 0..s.gates.gates {
-        transpose::<L>(sums.add(gate * s.padded), s.row, s.input, s.hidden, gate_rows, s.input);
-        add_row::<L>(gate_rows, d_w_ih.add(gate * s.hidden * s.input), s.hidden * s.input);
-    }
-    Ok(())
-}
-
-#[inline(never)]
-unsafe fn add_to_column<L: Lane>(s: Sizes, from: *const L::Elem, to: *mut L::Elem) {
-    for gate in 0..s.gates.gates {
-        for unit in 0..s.hidden {
-            *to.add((gate * s.hidden + unit) * s.input) += *from.add(gate * s.padded + unit);
-        }
-    }
 }
 
 #[cfg(test)]

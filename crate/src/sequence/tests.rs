@@ -1,7 +1,9 @@
 //! The driver and the cells against a naive transcription of the equations, one row and one unit at a time, and
 //! against central differences; all in double precision, through the very kernels of the release build.
 
+use super::input::Tokens;
 use super::*;
+use crate::memory;
 use crate::simd::{F32x4, F64x4};
 
 /// A configuration; sizes all different, so that tails run.

@@ -1,0 +1,283 @@
+//! The product of what comes in with its weights, for all time steps at once, forward and backward: dense rows or
+//! tokens.
+//!
+//! Ids select rows of a table (an embedding) or of the identity (one-hot). A one-hot product is a row of W^T,
+//! gathered; a table smaller than the number of rows is multiplied by W once and its products gathered, and likewise
+//! backward: gate gradients are summed by token before they meet a matrix.
+
+use super::order::{copy_row, gather_rows, keep, scatter_rows, Order, Strided};
+use crate::gemm::kernel::PANEL;
+use crate::gemm::pack::{transpose, Gates};
+use crate::gemm::{add_row, fill_zero, gemm, gemm_transposed, Init};
+use crate::memory::{OutOfMemory, Scratch};
+use crate::simd::{Lane, WIDTH};
+
+/// How token inputs are worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// No ids: rows of x.
+    Dense,
+    OneHot,
+    /// The whole table times W once.
+    Folded,
+    /// Rows of the table as dense inputs.
+    Gathered,
+}
+
+/// What comes in, and where its product goes. I is the size of an input, V the number of tokens.
+pub struct Input<E> {
+    pub size: usize,
+    pub x: Strided<*const E>,
+    pub ids: Strided<*const i32>,
+    /// (V, I); null with ids: one-hot of I.
+    pub table: *const E,
+    pub table_rows: usize,
+    /// How the rows of W spread over the columns of the product.
+    pub gates: Gates,
+    /// Columns that are written: those of the gates, and padding after them.
+    pub columns: usize,
+    /// Between rows of the product.
+    pub row: usize,
+}
+
+/// Inputs of live rows.
+#[derive(Clone, Copy)]
+pub struct Rows<E> {
+    /// The caller's own memory when its layout allows; null for token inputs that were folded.
+    pub x: *const E,
+    /// Null for dense inputs.
+    pub ids: *const i32,
+}
+
+/// Gradients, added to; null where not wanted.
+pub struct InputGradients<E> {
+    pub x: Strided<*mut E>,
+    pub table: *mut E,
+    pub weight: *mut E,
+}
+
+impl<E> Input<E> {
+    fn tokens(&self, rows: usize) -> Tokens {
+        if self.ids.data.is_null() {
+            Tokens::Dense
+        } else if self.table.is_null() {
+            Tokens::OneHot
+        } else if rows > self.table_rows {
+            Tokens::Folded
+        } else {
+            Tokens::Gathered
+        }
+    }
+}
+
+/// gates = bias + x W^T for all live rows of all time steps; `weight` is packed by
+/// [`crate::gemm::pack::pack_transposed`]. What comes back stays in the arena.
+///
+/// # Safety
+/// The pointers of `input` are null where they may be, or have the shapes of their fields; `bias` has `columns`,
+/// `gates` the live rows.
+pub unsafe fn input_products<L: Lane>(
+    input: &Input<L::Elem>,
+    order: Order,
+    weight: *const L::Elem,
+    bias: *const L::Elem,
+    gates: *mut L::Elem,
+) -> Result<Rows<L::Elem>, OutOfMemory> {
+    let (rows, n) = (order.total(), input.size);
+    let mode = input.tokens(rows);
+    let mut kept = Rows { x: core::ptr::null(), ids: core::ptr::null() };
+    if mode == Tokens::Dense {
+        kept.x = input_rows::<L>(input, order, rows)?;
+    } else {
+        kept.ids = id_rows(input, order, rows)?;
+    }
+    if mode == Tokens::Gathered {
+        let x = keep::<L::Elem>(rows * n)?;
+        for row in 0..rows {
+            let id = *kept.ids.add(row) as usize;
+            copy_row::<L>(input.table.add(id * n), x.add(row * n), n);
+        }
+        kept.x = x;
+    }
+    match mode {
+        Tokens::Dense | Tokens::Gathered => {
+            gemm::<L>(rows, input.columns, n, kept.x, n, weight, Init::Row(bias), gates, input.row);
+        }
+        Tokens::OneHot => {
+            for row in 0..rows {
+                one_hot_row::<L>(input, weight, *kept.ids.add(row) as usize, bias, gates.add(row * input.row));
+            }
+        }
+        Tokens::Folded => {
+            let scratch = Scratch::new();
+            let (count, columns) = (input.table_rows, input.columns);
+            let products = scratch.take::<L::Elem>(count * columns).ok_or(OutOfMemory)?;
+            gemm::<L>(count, columns, n, input.table, n, weight, Init::Row(bias), products, columns);
+            for row in 0..rows {
+                let id = *kept.ids.add(row) as usize;
+                copy_row::<L>(products.add(id * columns), gates.add(row * input.row), columns);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// bias + the column of W for one token, from the packed panels: the same bits as the product with a one-hot row.
+#[inline(never)]
+unsafe fn one_hot_row<L: Lane>(
+    input: &Input<L::Elem>,
+    weight: *const L::Elem,
+    id: usize,
+    bias: *const L::Elem,
+    to: *mut L::Elem,
+) {
+    for column in (0..input.columns).step_by(WIDTH) {
+        let from = weight.add((column / PANEL) * PANEL * input.size + id * PANEL + column % PANEL);
+        (L::load(bias.add(column)) + L::load(from)).store(to.add(column));
+    }
+}
+
+/// The inputs of live rows in working order: the caller's memory itself if it is in that order.
+unsafe fn input_rows<L: Lane>(
+    input: &Input<L::Elem>,
+    order: Order,
+    rows: usize,
+) -> Result<*const L::Elem, OutOfMemory> {
+    if order.is_layout(input.x.time, input.x.batch, input.size) {
+        return Ok(input.x.data);
+    }
+    let to = keep::<L::Elem>(rows * input.size)?;
+    gather_rows::<L>(input.x, order, input.size, input.size, to);
+    Ok(to)
+}
+
+unsafe fn id_rows<E>(input: &Input<E>, order: Order, rows: usize) -> Result<*const i32, OutOfMemory> {
+    let to = keep::<i32>(rows)?;
+    for t in 0..order.steps {
+        for row in 0..order.live(t) {
+            let from = input.ids.at(order.time(t, row), order.original(row));
+            *to.add(order.offset(t) + row) = *input.ids.data.add(from);
+        }
+    }
+    Ok(to)
+}
+
+/// dW and the gradient of what came in; `weight` is packed by [`crate::gemm::pack::pack_rows`].
+///
+/// # Safety
+/// As [`input_products`], which gave `kept`; `d_gates` is laid out as its product, gradients as their values.
+pub unsafe fn input_gradients<L: Lane>(
+    input: &Input<L::Elem>,
+    order: Order,
+    kept: Rows<L::Elem>,
+    weight: *const L::Elem,
+    d_gates: *const L::Elem,
+    d: &InputGradients<L::Elem>,
+) -> Result<(), OutOfMemory> {
+    let (rows, n, row, gates) = (order.total(), input.size, input.row, input.gates);
+    let depth = gates.positions();
+    match input.tokens(rows) {
+        Tokens::Dense => {
+            if !d.weight.is_null() {
+                gemm_transposed::<L>(gates, n, rows, d_gates, row, kept.x, n, d.weight, n)?;
+            }
+            if d.x.data.is_null() {
+                return Ok(());
+            }
+            if order.is_layout(d.x.time, d.x.batch, n) {
+                gemm::<L>(rows, n, depth, d_gates, row, weight, Init::Current, d.x.data, n);
+                return Ok(());
+            }
+            let scratch = Scratch::new();
+            let part = scratch.take::<L::Elem>(rows * n).ok_or(OutOfMemory)?;
+            gemm::<L>(rows, n, depth, d_gates, row, weight, Init::Zero, part, n);
+            scatter_rows::<L>(part, order, n, n, d.x);
+        }
+        Tokens::Gathered => {
+            if !d.weight.is_null() {
+                gemm_transposed::<L>(gates, n, rows, d_gates, row, kept.x, n, d.weight, n)?;
+            }
+            if !d.table.is_null() {
+                let scratch = Scratch::new();
+                let part = scratch.take::<L::Elem>(rows * n).ok_or(OutOfMemory)?;
+                gemm::<L>(rows, n, depth, d_gates, row, weight, Init::Zero, part, n);
+                for row in 0..rows {
+                    let id = *kept.ids.add(row) as usize;
+                    add_row::<L>(part.add(row * n), d.table.add(id * n), n);
+                }
+            }
+        }
+        Tokens::OneHot => {
+            if !d.weight.is_null() {
+                one_hot_gradient::<L>(input, rows, d_gates, kept.ids, d.weight)?;
+            }
+        }
+        Tokens::Folded => {
+            let scratch = Scratch::new();
+            let (count, columns) = (input.table_rows, input.columns);
+            let sums = sums_by_token::<L>(&scratch, input, rows, d_gates, kept.ids, count)?;
+            if !d.weight.is_null() {
+                gemm_transposed::<L>(gates, n, count, sums, columns, input.table, n, d.weight, n)?;
+            }
+            if !d.table.is_null() {
+                gemm::<L>(count, n, depth, sums, columns, weight, Init::Current, d.table, n);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gate gradients summed by token: (tokens, columns).
+unsafe fn sums_by_token<L: Lane>(
+    scratch: &Scratch,
+    input: &Input<L::Elem>,
+    rows: usize,
+    d_gates: *const L::Elem,
+    ids: *const i32,
+    count: usize,
+) -> Result<*const L::Elem, OutOfMemory> {
+    let columns = input.columns;
+    let sums = scratch.take::<L::Elem>(count * columns).ok_or(OutOfMemory)?;
+    fill_zero::<L>(sums, count * columns);
+    for row in 0..rows {
+        let id = *ids.add(row) as usize;
+        add_row::<L>(d_gates.add(row * input.row), sums.add(id * columns), columns);
+    }
+    Ok(sums.cast_const())
+}
+
+/// dW for one-hot inputs: column `id` gets the gate gradients of that token.
+unsafe fn one_hot_gradient<L: Lane>(
+    input: &Input<L::Elem>,
+    rows: usize,
+    d_gates: *const L::Elem,
+    ids: *const i32,
+    d_weight: *mut L::Elem,
+) -> Result<(), OutOfMemory> {
+    let Input { size, gates, columns, .. } = *input;
+    // Few rows and a large vocabulary: straight into the columns, without a pass over the whole matrix.
+    if rows * 8 < size {
+        for row in 0..rows {
+            let id = *ids.add(row) as usize;
+            add_to_column::<L>(gates, size, d_gates.add(row * input.row), d_weight.add(id));
+        }
+        return Ok(());
+    }
+    let scratch = Scratch::new();
+    let sums = sums_by_token::<L>(&scratch, input, rows, d_gates, ids, size)?;
+    let gate_rows = scratch.take::<L::Elem>(gates.hidden * size).ok_or(OutOfMemory)?;
+    for gate in 0..gates.gates {
+        transpose::<L>(sums.add(gate * gates.padded), columns, size, gates.hidden, gate_rows, size);
+        add_row::<L>(gate_rows, d_weight.add(gate * gates.hidden * size), gates.hidden * size);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+unsafe fn add_to_column<L: Lane>(gates: Gates, stride: usize, from: *const L::Elem, to: *mut L::Elem) {
+    for gate in 0..gates.gates {
+        for unit in 0..gates.hidden {
+            *to.add((gate * gates.hidden + unit) * stride) += *from.add(gate * gates.padded + unit);
+        }
+    }
+}
