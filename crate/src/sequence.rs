@@ -23,7 +23,7 @@ pub(crate) mod order;
 use crate::cells::{Cell, Elman, Gru, Lstm, Step};
 use crate::gemm::kernel::PANEL;
 use crate::gemm::pack::{pack_rows, pack_transposed, packed_len, pad, Gates};
-use crate::gemm::{add_column_sums, add_row, fill_zero, gemm, gemm_transposed, Init};
+use crate::gemm::{add_row, fill_zero, gemm, weight_gradients, Init, WeightGradient};
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, Real};
 use core::ptr::{null, null_mut};
@@ -61,6 +61,7 @@ pub struct Saved<E> {
     pub recurrent: *mut E,
     /// States: `batch` initial rows, then live rows.
     pub h: *mut E,
+    /// Likewise; after them what the cell made of those of live rows for its output.
     pub c: *mut E,
     /// Cell outputs before the projection.
     pub unprojected: *mut E,
@@ -278,6 +279,7 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
     let order = Order::fill(layer.batch, layer.steps, layer.reverse, layer.lengths, words);
     let rows = order.total();
     let states = layer.batch + rows;
+    let squashed = if layer.training { rows } else { layer.batch };
     let mut saved = Saved {
         order: words,
         x: null(),
@@ -285,7 +287,7 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
         gates: keep(rows * s.row)?,
         recurrent: null_mut(),
         h: keep(states * s.state_padded)?,
-        c: if C::HAS_MEMORY { keep(states * s.padded)? } else { null_mut() },
+        c: if C::HAS_MEMORY { keep((states + squashed) * s.padded)? } else { null_mut() },
         unprojected: if s.projected { keep(rows * s.padded)? } else { null_mut() },
     };
     if C::SEPARATE_RECURRENT {
@@ -326,6 +328,8 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
 ) -> Step<L::Elem> {
     let (at, before) = (order.offset(t), order.before(t));
     let after = order.batch + at;
+    // Without a backward pass one step's worth of them is overwritten again and again.
+    let squashed = if layer.training { at } else { 0 };
     Step {
         rows: order.live(t),
         hidden: s.padded,
@@ -338,6 +342,11 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
         state_stride: s.padded,
         c_prev: if C::HAS_MEMORY { saved.c.add(before * s.padded) } else { null() },
         c: if C::HAS_MEMORY { saved.c.add(after * s.padded) } else { null_mut() },
+        squashed: if C::HAS_MEMORY {
+            saved.c.add((order.batch + order.total() + squashed) * s.padded)
+        } else {
+            null_mut()
+        },
         dh: null_mut(),
         dc: null_mut(),
         activation: layer.activation,
@@ -355,11 +364,13 @@ unsafe fn forward_step<L: Lane, C: Cell<L>>(
     let (p, prepared) = (s.prepared(), layer.prepared);
     let step = step_at::<L, C>(layer, s, order, saved, t);
     let w_hh = prepared.add(p.w_hh);
+    // A product with no state is zero.
+    let depth = if t == 0 && layer.h0.is_null() { 0 } else { s.state };
     if C::SEPARATE_RECURRENT {
         let bias = Init::Row(prepared.add(p.recurrent_bias).cast_const());
-        gemm::<L>(step.rows, s.row, s.state, step.h_prev, s.state_padded, w_hh, bias, step.recurrent, s.row);
+        gemm::<L>(step.rows, s.row, depth, step.h_prev, s.state_padded, w_hh, bias, step.recurrent, s.row);
     } else {
-        gemm::<L>(step.rows, s.row, s.state, step.h_prev, s.state_padded, w_hh, Init::Current, step.gates, s.row);
+        gemm::<L>(step.rows, s.row, depth, step.h_prev, s.state_padded, w_hh, Init::Current, step.gates, s.row);
     }
     C::forward(&step);
     if s.projected {
@@ -399,31 +410,18 @@ unsafe fn backward_cell<L: Lane, C: Cell<L>>(layer: &Layer<L::Elem>) -> Result<(
     if rows == 0 {
         return Ok(());
     }
-    let gates = saved.gates.cast_const();
-    let recurrent = if C::SEPARATE_RECURRENT { saved.recurrent.cast_const() } else { gates };
-    if C::SEPARATE_RECURRENT {
-        bias_gradients::<L>(s, rows, gates, [layer.d_b_ih, null_mut()])?;
-        bias_gradients::<L>(s, rows, recurrent, [null_mut(), layer.d_b_hh])?;
-    } else {
-        bias_gradients::<L>(s, rows, gates, [layer.d_b_ih, layer.d_b_hh])?;
+    if s.projected {
+        let x = saved.unprojected.cast_const();
+        let weights = WeightGradient { x, stride: s.padded, columns: s.hidden, d_w: layer.d_w_hr };
+        let gates = Gates::plain(s.state);
+        weight_gradients::<L, 1>(gates, rows, d_projected, s.state_padded, [weights], null_mut())?;
     }
-    recurrent_gradients::<L>(layer, s, order, rows, recurrent)?;
-    if s.projected && !layer.d_w_hr.is_null() {
-        gemm_transposed::<L>(
-            Gates::plain(s.state),
-            s.hidden,
-            rows,
-            d_projected,
-            s.state_padded,
-            saved.unprojected,
-            s.padded,
-            layer.d_w_hr,
-            s.hidden,
-        )?;
-    }
-    let d = InputGradients { x: layer.d_x, table: layer.d_table, weight: layer.d_w_ih };
+    gate_gradients::<L, C>(layer, s, order, rows)?;
+    // With rows of x its gradient came with the others.
+    let weight = if saved.x.is_null() { layer.d_w_ih } else { null_mut() };
+    let d = InputGradients { x: layer.d_x, table: layer.d_table, weight };
     let w_ih = layer.prepared.cast_const().add(s.prepared().w_ih_back);
-    input_gradients::<L>(&layer.inputs(s), order, Rows { x: saved.x, ids: saved.ids }, w_ih, gates, &d)
+    input_gradients::<L>(&layer.inputs(s), order, Rows { x: saved.x, ids: saved.ids }, w_ih, saved.gates, &d)
 }
 
 #[allow(clippy::too_many_arguments)] // one step of the sweep: where it is and what it carries
@@ -449,48 +447,57 @@ unsafe fn backward_step<L: Lane, C: Cell<L>>(
     step.dh = d_cell;
     step.dc = dc;
     C::backward(&step);
+    if t == 0 && layer.d_h0.is_null() {
+        return;
+    }
     let d_gates = if C::SEPARATE_RECURRENT { step.recurrent } else { step.gates };
     let init = if C::CARRIES_STATE { Init::Current } else { Init::Zero };
     let w_hh = prepared.add(p.w_hh_back);
     gemm::<L>(step.rows, s.state, s.gates.positions(), d_gates, s.row, w_hh, init, dh, s.state_padded);
 }
 
-/// Bias gradients: the column sums of gate gradients, to each of the biases that share them.
-unsafe fn bias_gradients<L: Lane>(
+/// dW_hh += dG^T H_prev, the bias gradients, and dW_ih += dG^T X where there are rows of x.
+unsafe fn gate_gradients<L: Lane, C: Cell<L>>(
+    layer: &Layer<L::Elem>,
+    s: Sizes,
+    order: Order,
+    rows: usize,
+) -> Result<(), OutOfMemory> {
+    let saved = &layer.saved;
+    let scratch = Scratch::new();
+    let d_w_ih = if saved.x.is_null() { null_mut() } else { layer.d_w_ih };
+    let input = WeightGradient { x: saved.x, stride: s.input, columns: s.input, d_w: d_w_ih };
+    let h_prev = states_before::<L>(&scratch, saved.h, order, s.state_padded)?;
+    let recurrent = WeightGradient { x: h_prev, stride: s.state_padded, columns: s.state, d_w: layer.d_w_hh };
+    if C::SEPARATE_RECURRENT {
+        with_bias_gradients::<L, 1>(s, rows, saved.gates, [input], [layer.d_b_ih, null_mut()])?;
+        with_bias_gradients::<L, 1>(s, rows, saved.recurrent, [recurrent], [layer.d_b_hh, null_mut()])
+    } else {
+        with_bias_gradients::<L, 2>(s, rows, saved.gates, [input, recurrent], [layer.d_b_ih, layer.d_b_hh])
+    }
+}
+
+/// Weight gradients, and the column sums of gate gradients to each of the biases that share them.
+unsafe fn with_bias_gradients<L: Lane, const N: usize>(
     s: Sizes,
     rows: usize,
     d_gates: *const L::Elem,
+    weights: [WeightGradient<L::Elem>; N],
     biases: [*mut L::Elem; 2],
 ) -> Result<(), OutOfMemory> {
-    if biases.iter().all(|bias| bias.is_null()) {
-        return Ok(());
-    }
     let scratch = Scratch::new();
-    let sums = scratch.take::<L::Elem>(s.row).ok_or(OutOfMemory)?;
-    fill_zero::<L>(sums, s.row);
-    add_column_sums::<L>(d_gates, s.row, rows, s.gates.positions(), sums);
+    let mut sums = null_mut();
+    if biases.iter().any(|bias| !bias.is_null()) {
+        sums = scratch.take::<L::Elem>(s.row).ok_or(OutOfMemory)?;
+        fill_zero::<L>(sums, s.row);
+    }
+    weight_gradients::<L, N>(s.gates, rows, d_gates, s.row, weights, sums)?;
     for bias in biases.into_iter().filter(|bias| !bias.is_null()) {
         for gate in 0..s.gates.gates {
             add_row::<L>(sums.add(gate * s.padded), bias.add(gate * s.hidden), s.hidden);
         }
     }
     Ok(())
-}
-
-/// dW_hh += dG^T H_prev.
-unsafe fn recurrent_gradients<L: Lane>(
-    layer: &Layer<L::Elem>,
-    s: Sizes,
-    order: Order,
-    rows: usize,
-    d_gates: *const L::Elem,
-) -> Result<(), OutOfMemory> {
-    if layer.d_w_hh.is_null() {
-        return Ok(());
-    }
-    let scratch = Scratch::new();
-    let h_prev = states_before::<L>(&scratch, layer.saved.h, order, s.state_padded)?;
-    gemm_transposed::<L>(s.gates, s.state, rows, d_gates, s.row, h_prev, s.state_padded, layer.d_w_hh, s.state)
 }
 
 #[cfg(test)]

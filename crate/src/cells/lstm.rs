@@ -30,13 +30,16 @@ impl<L: Lane> Cell<L> for Lstm {
             sigmoid_row::<L>(a, 2 * n);
             tanh_row::<L>(a.add(2 * n), n);
             sigmoid_row::<L>(a.add(3 * n), n);
-            let (c_prev, c, h) = (s.c_prev.add(row * n), s.c.add(row * n), s.h.add(row * s.state_stride));
+            let (c_prev, c) = (s.c_prev.add(row * n), s.c.add(row * n));
+            let (squashed, h) = (s.squashed.add(row * n), s.h.add(row * s.state_stride));
             for unit in (0..n).step_by(WIDTH) {
                 let (i, f) = (L::load(a.add(unit)), L::load(a.add(n + unit)));
                 let (g, o) = (L::load(a.add(2 * n + unit)), L::load(a.add(3 * n + unit)));
                 let memory = f * L::load(c_prev.add(unit)) + i * g;
                 memory.store(c.add(unit));
-                (o * memory.tanh()).store(h.add(unit));
+                let tanh = memory.tanh();
+                tanh.store(squashed.add(unit));
+                (o * tanh).store(h.add(unit));
             }
         }
     }
@@ -47,12 +50,12 @@ impl<L: Lane> Cell<L> for Lstm {
         let one = L::constant(1.0);
         for row in 0..s.rows {
             let a = s.gates.add(row * s.gate_stride);
-            let (c_prev, c) = (s.c_prev.add(row * n), s.c.add(row * n));
+            let (c_prev, squashed) = (s.c_prev.add(row * n), s.squashed.add(row * n));
             let (dh, dc) = (s.dh.add(row * n), s.dc.add(row * n));
             for unit in (0..n).step_by(WIDTH) {
                 let (at_i, at_f, at_g, at_o) = (a.add(unit), a.add(n + unit), a.add(2 * n + unit), a.add(3 * n + unit));
                 let (i, f, g, o) = (L::load(at_i), L::load(at_f), L::load(at_g), L::load(at_o));
-                let squashed = L::load(c.add(unit)).tanh();
+                let squashed = L::load(squashed.add(unit));
                 let d_h = L::load(dh.add(unit));
                 let d_c = L::load(dc.add(unit)) + d_h * o * (one - squashed * squashed);
                 (d_c * g * i * (one - i)).store(at_i);

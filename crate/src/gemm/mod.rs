@@ -3,7 +3,7 @@
 //! | form | is | used for |
 //! |---|---|---|
 //! | [`gemm`] | C = init + A B, B packed once | x W^T, h W^T forward; dy W backward |
-//! | [`gemm_transposed`] | C += A^T B | weight gradients, one product for all time steps |
+//! | [`weight_gradients`] | dW += dY^T X | one product for all time steps, for several X of one dY |
 //! | [`matmul`] | batched, either operand transposed | attention and everything else |
 //!
 //! One row of A takes the one-row kernel, which is the GEMV of streaming. All share the summation order of
@@ -14,8 +14,9 @@ pub mod pack;
 
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, Real, WIDTH};
+use core::ptr::null_mut;
 use kernel::{panel_rows, panel_rows_edge, PANEL};
-use pack::{pack_rows, pack_transposed, packed_len, transpose, Gates};
+use pack::{pack_and_sum_rows, pack_rows, pack_transposed, packed_len, transpose, transpose_add, Gates};
 
 /// k is worked in blocks of this size, so that a panel stays in the first-level cache,
 const DEPTH_BLOCK: usize = 512;
@@ -82,72 +83,96 @@ pub unsafe fn gemm<L: Lane>(
     }
 }
 
-/// C += A^T B: `a` is (depth, gates), `b` is (depth, n), C is (gates * hidden, n), without the padding of gates.
+/// A weight gradient that is wanted of some dY: d_w (gates * hidden, columns) += dY^T X; a null one is not wanted.
+#[derive(Clone, Copy)]
+pub struct WeightGradient<E> {
+    /// X: (depth, columns) at stride `stride`.
+    pub x: *const E,
+    pub stride: usize,
+    pub columns: usize,
+    pub d_w: *mut E,
+}
+
+/// The wanted gradients from dY (depth, gates), without the padding of gates, and, unless `sums` is null, sums (gate
+/// positions) += column sums of dY.
 ///
-/// The smaller operand is the one that gets transposed, since a copy in rows costs less: a weight gradient dG^T X is
-/// summed as X^T dG and turned at the end.
+/// The smaller operand is the one that gets transposed, since a copy in rows costs less: a weight gradient dY^T X is
+/// summed as X^T dY and turned at the end. So dY is packed once for all products, and summed on that occasion.
 ///
 /// # Safety
-/// The operands have `depth` rows at strides `lda` and `ldb`; `c` has rows of `n` at stride `ldc`, without overlap.
-#[allow(clippy::too_many_arguments)] // the operands of a matrix product
-pub unsafe fn gemm_transposed<L: Lane>(
+/// dY and each X have `depth` rows at their strides; the gradients have the sizes named and overlap nothing.
+pub unsafe fn weight_gradients<L: Lane, const N: usize>(
     gates: Gates,
-    n: usize,
     depth: usize,
-    a: *const L::Elem,
-    lda: usize,
-    b: *const L::Elem,
-    ldb: usize,
-    c: *mut L::Elem,
-    ldc: usize,
+    d_y: *const L::Elem,
+    stride: usize,
+    wanted: [WeightGradient<L::Elem>; N],
+    sums: *mut L::Elem,
 ) -> Result<(), OutOfMemory> {
     let m = gates.positions();
-    if m <= n && gates.padded == gates.hidden {
-        return sum_over_rows::<L>(m, n, depth, a, lda, b, ldb, c, ldc);
-    }
     let scratch = Scratch::new();
-    let turned = scratch.take::<L::Elem>(n * m).ok_or(OutOfMemory)?;
-    let rows = scratch.take::<L::Elem>(m * n).ok_or(OutOfMemory)?;
-    fill_zero::<L>(turned, n * m);
-    sum_over_rows::<L>(n, m, depth, b, ldb, a, lda, turned, m)?;
-    transpose::<L>(turned, m, n, m, rows, n);
-    for gate in 0..gates.gates {
-        for unit in 0..gates.hidden {
-            let to = c.add((gate * gates.hidden + unit) * ldc);
-            add_row::<L>(rows.add((gate * gates.padded + unit) * n), to, n);
+    let mut turned = wanted;
+    for product in turned.iter_mut().filter(|product| !product.d_w.is_null()) {
+        let WeightGradient { x, stride: ldx, columns, d_w } = *product;
+        if m <= columns && gates.padded == gates.hidden {
+            let upright = WeightGradient { x: d_y, stride, columns: m, d_w };
+            sum_over_rows::<L>(&[upright], columns, depth, x, ldx, null_mut())?;
+            product.d_w = null_mut();
+        } else {
+            product.d_w = scratch.take(m * columns).ok_or(OutOfMemory)?;
+            fill_zero::<L>(product.d_w, m * columns);
+        }
+    }
+    if turned.iter().all(|product| product.d_w.is_null()) {
+        if !sums.is_null() {
+            add_column_sums::<L>(d_y, stride, depth, m, sums);
+        }
+        return Ok(());
+    }
+    sum_over_rows::<L>(&turned, m, depth, d_y, stride, sums)?;
+    for (product, WeightGradient { columns, d_w, .. }) in turned.iter().zip(wanted) {
+        if !product.d_w.is_null() {
+            for gate in 0..gates.gates {
+                let (from, to) = (product.d_w.add(gate * gates.padded), d_w.add(gate * gates.hidden * columns));
+                transpose_add::<L>(from, m, columns, gates.hidden, to, columns);
+            }
         }
     }
     Ok(())
 }
 
-/// C += A^T B with A transposed block by block: `a` is (depth, m), `b` is (depth, n), C is (m, n).
-#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+/// d_w (columns, n) += X^T B for each product that is wanted: `b` is (depth, n); X is transposed block by block. Unless
+/// `sums` is null, sums (n) += column sums of B.
 unsafe fn sum_over_rows<L: Lane>(
-    m: usize,
+    products: &[WeightGradient<L::Elem>],
     n: usize,
     depth: usize,
-    a: *const L::Elem,
-    lda: usize,
     b: *const L::Elem,
     ldb: usize,
-    c: *mut L::Elem,
-    ldc: usize,
+    sums: *mut L::Elem,
 ) -> Result<(), OutOfMemory> {
-    let block = depth.min(ROW_BLOCK);
-    let (height, width) = (m.min(HEIGHT_BLOCK), n.min(WIDTH_BLOCK));
+    let (block, width) = (depth.min(ROW_BLOCK), n.min(WIDTH_BLOCK));
     let scratch = Scratch::new();
     let right = scratch.take::<L::Elem>(packed_len(width, block)).ok_or(OutOfMemory)?;
-    let left = scratch.take::<L::Elem>(height * block).ok_or(OutOfMemory)?;
+    let left = scratch.take::<L::Elem>(HEIGHT_BLOCK * block).ok_or(OutOfMemory)?;
     for k in (0..depth).step_by(block.max(1)) {
         let count = (depth - k).min(block);
         for column in (0..n).step_by(width.max(1)) {
             let columns = (n - column).min(width);
-            pack_rows::<L>(b.add(k * ldb + column), ldb, Gates::plain(count), columns, right);
-            for row in (0..m).step_by(height.max(1)) {
-                let rows = (m - row).min(height);
-                transpose::<L>(a.add(k * lda + row), lda, count, rows, left, count);
-                let to = c.add(row * ldc + column);
-                gemm::<L>(rows, columns, count, left, count, right, Init::Current, to, ldc);
+            let from = b.add(k * ldb + column);
+            if sums.is_null() {
+                pack_rows::<L>(from, ldb, Gates::plain(count), columns, right);
+            } else {
+                pack_and_sum_rows::<L>(from, ldb, count, columns, right, sums.add(column));
+            }
+            for product in products.iter().filter(|product| !product.d_w.is_null()) {
+                for row in (0..product.columns).step_by(HEIGHT_BLOCK) {
+                    let rows = (product.columns - row).min(HEIGHT_BLOCK);
+                    let x = product.x.add(k * product.stride + row);
+                    transpose::<L>(x, product.stride, count, rows, left, count);
+                    let to = product.d_w.add(row * n + column);
+                    gemm::<L>(rows, columns, count, left, count, right, Init::Current, to, n);
+                }
             }
         }
     }
@@ -270,13 +295,8 @@ pub unsafe fn linear_backward<L: Lane>(
     if !dx.is_null() {
         gemm::<L>(rows, input, output, dy, output, packed, Init::Current, dx, input);
     }
-    if !dw.is_null() {
-        gemm_transposed::<L>(Gates::plain(output), input, rows, dy, output, x, input, dw, input)?;
-    }
-    if !db.is_null() {
-        add_column_sums::<L>(dy, output, rows, output, db);
-    }
-    Ok(())
+    let weights = WeightGradient { x, stride: input, columns: input, d_w: dw };
+    weight_gradients::<L, 1>(Gates::plain(output), rows, dy, output, [weights], db)
 }
 
 /// One operand of [`matmul`]: the matrices of a batch `stride` elements apart (0: one for all).
@@ -386,19 +406,33 @@ mod tests {
     }
 
     #[test]
-    fn transposed_products_add_up_over_row_blocks() {
-        for (m, n, depth) in [(3, 5, 1), (6, 17, 256), (300, 9, 515), (33, 20, 1000)] {
-            let (a, b) = (numbers(depth * m, 3), numbers(depth * n, 4));
-            let mut c = numbers(m * n, 5);
-            let start = c.clone();
-            // SAFETY: the vectors have the sizes named.
+    fn weight_gradients_add_up_over_row_blocks() {
+        for (gates, hidden, depth) in [(1, 3, 1), (1, 6, 256), (3, 100, 515), (4, 9, 1000), (1, 4, 0)] {
+            let layout = Gates::of(gates, hidden);
+            let (m, [narrow, wide]) = (layout.positions(), [5, 640]);
+            let (d_y, x, y) = (numbers(depth * m, 3), numbers(depth * narrow, 4), numbers(depth * wide, 5));
+            let (mut d_x, mut d_w) = (numbers(gates * hidden * narrow, 6), numbers(gates * hidden * wide, 7));
+            let (mut sums, start) = (numbers(m, 8), [numbers(m, 8), d_x.clone(), d_w.clone()]);
             let done = unsafe {
-                gemm_transposed::<F64x4>(Gates::plain(m), n, depth, a.as_ptr(), m, b.as_ptr(), n, c.as_mut_ptr(), n)
+                let wanted = [
+                    WeightGradient { x: x.as_ptr(), stride: narrow, columns: narrow, d_w: d_x.as_mut_ptr() },
+                    WeightGradient { x: null_mut(), stride: 0, columns: 7, d_w: null_mut() },
+                    WeightGradient { x: y.as_ptr(), stride: wide, columns: wide, d_w: d_w.as_mut_ptr() },
+                ];
+                // SAFETY: the vectors have the sizes named.
+                weight_gradients::<F64x4, 3>(layout, depth, d_y.as_ptr(), m, wanted, sums.as_mut_ptr())
             };
             assert_eq!(done, Ok(()));
-            let mut expected = naive(m, depth, n, |i, l| a[l * m + i], |l, j| b[l * n + j]);
-            expected.iter_mut().zip(&start).for_each(|(x, y)| *x += y);
-            close(&c, &expected);
+            let position = |row: usize| row / hidden * layout.padded + row % hidden;
+            for (got, start, x, n) in [(&d_x, &start[1], &x, narrow), (&d_w, &start[2], &y, wide)] {
+                let product = |i: usize, l: usize| d_y[l * m + position(i)];
+                let mut expected = naive(gates * hidden, depth, n, product, |l, j| x[l * n + j]);
+                expected.iter_mut().zip(start).for_each(|(x, y)| *x += y);
+                close(got, &expected);
+            }
+            let expected: Vec<f64> =
+                (0..m).map(|j| start[0][j] + (0..depth).map(|l| d_y[l * m + j]).sum::<f64>()).collect();
+            close(&sums, &expected);
         }
     }
 

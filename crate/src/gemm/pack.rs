@@ -3,8 +3,10 @@
 //! Weights of gated cells are laid out `[gate][hidden]` with `hidden` padded to whole lanes ([`Gates`]), so that the
 //! pointwise passes have no tails; the padding rows are zero.
 
+use super::add_column_sums;
 use super::kernel::PANEL;
 use crate::simd::{Lane, Real, WIDTH};
+use core::ptr::null_mut;
 
 /// How the rows of a weight matrix, `gates * hidden` of them, spread over padded positions.
 #[derive(Clone, Copy)]
@@ -100,7 +102,7 @@ pub unsafe fn pack_rows<L: Lane>(w: *const L::Elem, stride: usize, gates: Gates,
             let from = w.add(gate * gates.hidden * stride + column);
             let to = panel.add(gate * gates.padded * PANEL);
             if width == PANEL {
-                copy_panel::<L>(from, stride, gates.hidden, to);
+                copy_panel::<L, false>(from, stride, gates.hidden, to, null_mut());
             } else {
                 for unit in 0..gates.hidden {
                     let (from, to) = (from.add(unit * stride), to.add(unit * PANEL));
@@ -116,12 +118,57 @@ pub unsafe fn pack_rows<L: Lane>(w: *const L::Elem, stride: usize, gates: Gates,
     }
 }
 
+/// As [`pack_rows`] for a plain matrix of `rows` rows, adding its column sums to `sums`, rows ascending.
+///
+/// # Safety
+/// As [`pack_rows`]; `sums` has `columns` elements.
+pub unsafe fn pack_and_sum_rows<L: Lane>(
+    x: *const L::Elem,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    to: *mut L::Elem,
+    sums: *mut L::Elem,
+) {
+    for column in (0..columns).step_by(PANEL) {
+        let (from, panel, sums) = (x.add(column), to.add(column * rows), sums.add(column));
+        let width = (columns - column).min(PANEL);
+        if width == PANEL {
+            copy_panel::<L, true>(from, stride, rows, panel, sums);
+        } else {
+            pack_rows::<L>(from, stride, Gates::plain(rows), width, panel);
+            add_column_sums::<L>(from, stride, rows, width, sums);
+        }
+    }
+}
+
 #[inline(never)]
-unsafe fn copy_panel<L: Lane>(from: *const L::Elem, stride: usize, rows: usize, to: *mut L::Elem) {
+unsafe fn copy_panel<L: Lane, const SUM: bool>(
+    from: *const L::Elem,
+    stride: usize,
+    rows: usize,
+    to: *mut L::Elem,
+    sums: *mut L::Elem,
+) {
+    let mut totals = [L::zero(); PANEL / WIDTH];
+    if SUM {
+        for (lane, total) in totals.iter_mut().enumerate() {
+            *total = L::load(sums.add(lane * WIDTH));
+        }
+    }
     for row in 0..rows {
         let (from, to) = (from.add(row * stride), to.add(row * PANEL));
-        for lane in 0..PANEL / WIDTH {
-            L::load(from.add(lane * WIDTH)).store(to.add(lane * WIDTH));
+        for (lane, total) in totals.iter_mut().enumerate() {
+            let values = L::load(from.add(lane * WIDTH));
+            if SUM {
+                *total = *total + values;
+            }
+            values.store(to.add(lane * WIDTH));
+        }
+    }
+    if SUM {
+        for (lane, total) in totals.iter().enumerate() {
+            total.store(sums.add(lane * WIDTH));
         }
     }
 }
@@ -138,16 +185,32 @@ pub unsafe fn transpose<L: Lane>(
     to: *mut L::Elem,
     to_stride: usize,
 ) {
-    let mut k = 0;
-    while k < depth {
+    for k in (0..depth).step_by(WIDTH) {
         let count = (depth - k).min(WIDTH);
-        transpose_strip::<L>(from.add(k * stride), stride, count, rows, to.add(k), to_stride);
-        k += WIDTH;
+        transpose_strip::<L, false>(from.add(k * stride), stride, count, rows, to.add(k), to_stride);
+    }
+}
+
+/// As [`transpose`], added: `to[m][k] += from[k][m]`.
+///
+/// # Safety
+/// As [`transpose`].
+pub unsafe fn transpose_add<L: Lane>(
+    from: *const L::Elem,
+    stride: usize,
+    depth: usize,
+    rows: usize,
+    to: *mut L::Elem,
+    to_stride: usize,
+) {
+    for k in (0..depth).step_by(WIDTH) {
+        let count = (depth - k).min(WIDTH);
+        transpose_strip::<L, true>(from.add(k * stride), stride, count, rows, to.add(k), to_stride);
     }
 }
 
 #[inline(never)]
-unsafe fn transpose_strip<L: Lane>(
+unsafe fn transpose_strip<L: Lane, const ADD: bool>(
     from: *const L::Elem,
     stride: usize,
     count: usize,
@@ -160,14 +223,20 @@ unsafe fn transpose_strip<L: Lane>(
         while m + WIDTH <= rows {
             let block = L::transpose([0, 1, 2, 3].map(|i| L::load(from.add(i * stride + m))));
             for (i, lane) in block.into_iter().enumerate() {
-                lane.store(to.add((m + i) * to_stride));
+                let to = to.add((m + i) * to_stride);
+                if ADD {
+                    (L::load(to) + lane).store(to);
+                } else {
+                    lane.store(to);
+                }
             }
             m += WIDTH;
         }
     }
     while m < rows {
         for i in 0..count {
-            *to.add(m * to_stride + i) = *from.add(i * stride + m);
+            let (from, to) = (from.add(i * stride + m), to.add(m * to_stride + i));
+            *to = if ADD { *to + *from } else { *from };
         }
         m += 1;
     }

@@ -7,10 +7,11 @@
 
 use super::order::{copy_row, gather_rows, keep, scatter_rows, Order, Strided};
 use crate::gemm::kernel::PANEL;
-use crate::gemm::pack::{transpose, Gates};
-use crate::gemm::{add_row, fill_zero, gemm, gemm_transposed, Init};
+use crate::gemm::pack::{transpose_add, Gates};
+use crate::gemm::{add_row, fill_zero, gemm, weight_gradients, Init, WeightGradient};
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, WIDTH};
+use core::ptr::null_mut;
 
 /// How token inputs are worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,9 +179,8 @@ pub unsafe fn input_gradients<L: Lane>(
     let depth = gates.positions();
     match input.tokens(rows) {
         Tokens::Dense => {
-            if !d.weight.is_null() {
-                gemm_transposed::<L>(gates, n, rows, d_gates, row, kept.x, n, d.weight, n)?;
-            }
+            let weights = WeightGradient { x: kept.x, stride: n, columns: n, d_w: d.weight };
+            weight_gradients::<L, 1>(gates, rows, d_gates, row, [weights], null_mut())?;
             if d.x.data.is_null() {
                 return Ok(());
             }
@@ -194,9 +194,8 @@ pub unsafe fn input_gradients<L: Lane>(
             scatter_rows::<L>(part, order, n, n, d.x);
         }
         Tokens::Gathered => {
-            if !d.weight.is_null() {
-                gemm_transposed::<L>(gates, n, rows, d_gates, row, kept.x, n, d.weight, n)?;
-            }
+            let weights = WeightGradient { x: kept.x, stride: n, columns: n, d_w: d.weight };
+            weight_gradients::<L, 1>(gates, rows, d_gates, row, [weights], null_mut())?;
             if !d.table.is_null() {
                 let scratch = Scratch::new();
                 let part = scratch.take::<L::Elem>(rows * n).ok_or(OutOfMemory)?;
@@ -216,9 +215,8 @@ pub unsafe fn input_gradients<L: Lane>(
             let scratch = Scratch::new();
             let (count, columns) = (input.table_rows, input.columns);
             let sums = sums_by_token::<L>(&scratch, input, rows, d_gates, kept.ids, count)?;
-            if !d.weight.is_null() {
-                gemm_transposed::<L>(gates, n, count, sums, columns, input.table, n, d.weight, n)?;
-            }
+            let weights = WeightGradient { x: input.table, stride: n, columns: n, d_w: d.weight };
+            weight_gradients::<L, 1>(gates, count, sums, columns, [weights], null_mut())?;
             if !d.table.is_null() {
                 gemm::<L>(count, n, depth, sums, columns, weight, Init::Current, d.table, n);
             }
@@ -265,10 +263,9 @@ unsafe fn one_hot_gradient<L: Lane>(
     }
     let scratch = Scratch::new();
     let sums = sums_by_token::<L>(&scratch, input, rows, d_gates, ids, size)?;
-    let gate_rows = scratch.take::<L::Elem>(gates.hidden * size).ok_or(OutOfMemory)?;
     for gate in 0..gates.gates {
-        transpose::<L>(sums.add(gate * gates.padded), columns, size, gates.hidden, gate_rows, size);
-        add_row::<L>(gate_rows, d_weight.add(gate * gates.hidden * size), gates.hidden * size);
+        let to = d_weight.add(gate * gates.hidden * size);
+        transpose_add::<L>(sums.add(gate * gates.padded), columns, size, gates.hidden, to, size);
     }
     Ok(())
 }
