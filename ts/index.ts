@@ -61,7 +61,8 @@ export {
   ctcGreedyDecode,
   type Labelling,
 } from "./infer/ctc-decode.js";
-export { type GenerateOptions, generate, type TextModel } from "./infer/generate.js";
+export { type GenerateOptions, generate } from "./infer/generate.js";
+export { loadPrompt, type PromptState, readPrompt, savePrompt, type TextModel } from "./infer/prompt.js";
 export { Sampler, type SamplingOptions } from "./infer/sampling.js";
 export { Session, type StepInput, type Streamable } from "./infer/session.js";
 export { surprisal, type TokenSurprisal, tokenSurprisal, type WordSurprisal } from "./infer/surprisal.js";

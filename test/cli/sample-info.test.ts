@@ -62,6 +62,25 @@ describe("unrolled sample", () => {
     expect(stdout.length).toBeLessThan(2000);
   });
 
+  it("goes on from a saved prompt, as often as wanted, as from the whole text", async () => {
+    const state = join(folder, "prompt.state");
+    const further = join(folder, "further.state");
+    const draw = ["--seed", "4", "--repetition-window", "12"];
+    const sample = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await unrolled(["sample", model, ...draw, ...args]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      return stdout.slice(0, -1);
+    };
+    const penalty = "--repetition-penalty=1.2";
+    const whole = await sample(penalty, "--prompt", "the rain in spain", "--length", "50");
+    expect(await sample("--prompt", "the rain ", "--save-state", state, "--length", "0")).toBe("the rain ");
+    const branch = [penalty, "--state", state, "--prompt", "in spain", "--length", "50"];
+    expect(`the rain ${await sample(...branch)}`).toBe(whole);
+    expect(`the rain ${await sample(...branch, "--save-state", further)}`).toBe(whole);
+    expect(`the rain in spain${await sample(penalty, "--state", further, "--length", "50")}`).toBe(whole);
+    expect(await sample("--prompt", "the rain in spain", "--length", "50", "--repetition-penalty=9")).not.toBe(whole);
+  });
+
   it("reports JSON lines whose texts are the text", async () => {
     const plain = await unrolled(["sample", model, "--length", "300", "--seed", "2"]);
     const { stdout } = await unrolled(["sample", model, "--length", "300", "--seed", "2", "--json"]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ArgumentError, TokenizerError } from "../../ts/errors.js";
-import { generate, type TextModel } from "../../ts/infer/generate.js";
+import { generate } from "../../ts/infer/generate.js";
+import type { TextModel } from "../../ts/infer/prompt.js";
 import { LSTM } from "../../ts/nn/lstm.js";
 import { Module } from "../../ts/nn/module.js";
 import type { RecurrentState } from "../../ts/nn/state.js";

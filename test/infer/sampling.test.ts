@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ArgumentError } from "../../ts/errors.js";
+import { RepetitionPenalty } from "../../ts/infer/repetition.js";
 import { keepMostProbable, pick, Sampler } from "../../ts/infer/sampling.js";
 import { randomNumbers } from "../text/strings.js";
 
@@ -91,5 +92,68 @@ describe("Sampler", () => {
     for (const temperature of [0, 1]) {
       expect(() => new Sampler({ temperature }).sample(Float32Array.of(1, NaN))).toThrow(/logits/);
     }
+  });
+});
+
+describe("the repetition penalty", () => {
+  it("has the values of Hugging Face's own test", () => {
+    // transformers, tests/generation/test_logits_process.py, test_repetition_penalty_dist_process: ten equal scores of
+    // 1/10, but for -1/10 of token 0 in the first row and 4/10 of token 5 in the second; a penalty of 2.
+    const rows = [new Float32Array(10).fill(0.1), new Float32Array(10).fill(0.1)] as const;
+    rows[0][0] = -0.1;
+    rows[1][5] = 0.4;
+    const lowered = [
+      [0, 1],
+      [5, 0],
+    ].map((seen, row) => {
+      const penalty = new RepetitionPenalty(2, Infinity);
+      for (const id of seen) penalty.observe(id);
+      return Array.from(penalty.apply(rows[row]!));
+    });
+    const expected = [new Array<number>(10).fill(0.1), new Array<number>(10).fill(0.1)];
+    expected[0]![0] = -0.1 * 2;
+    expected[0]![1] = 0.1 / 2;
+    expected[1]![0] = 0.1 / 2;
+    expected[1]![5] = 0.4 / 2;
+    lowered.forEach((row, i) => {
+      row.forEach((value, id) => {
+        expect(value).toBeCloseTo(expected[i]![id]!, 7);
+      });
+    });
+    // What was given stays as it was.
+    expect(rows[0][1]).toBe(Math.fround(0.1));
+  });
+
+  it("counts the tokens of the window, however often they occurred", () => {
+    const random = randomNumbers(8);
+    const seen: number[] = [];
+    const penalty = new RepetitionPenalty(1.5, 4);
+    for (let round = 0; round < 60; round++) {
+      const logits = Float32Array.from({ length: 6 }, () => random() * 4 - 2);
+      const recent = new Set(seen.slice(-4));
+      const expected = logits.map((logit, id) => (!recent.has(id) ? logit : logit < 0 ? logit * 1.5 : logit / 1.5));
+      expect(penalty.apply(logits)).toEqual(expected);
+      seen.push(Math.floor(random() * 6));
+      penalty.observe(seen.at(-1)!);
+    }
+  });
+
+  it("is applied by a Sampler to what it was shown and what it drew", () => {
+    const sampler = new Sampler({ temperature: 0, repetitionPenalty: 3 });
+    const logits = Float32Array.of(2, 3, 1.5, 1.4);
+    sampler.observe(Int32Array.of(1));
+    expect([0, 1, 2, 3].map(() => sampler.sample(logits))).toEqual([0, 2, 3, 1]);
+  });
+
+  it("refuses settings that mean nothing", () => {
+    const refused = [
+      { repetitionPenalty: 0 },
+      { repetitionPenalty: -1 },
+      { repetitionPenalty: NaN },
+      { repetitionPenalty: Infinity },
+      { repetitionWindow: 0 },
+      { repetitionWindow: 2.5 },
+    ];
+    for (const options of refused) expect(() => new Sampler(options)).toThrow(ArgumentError);
   });
 });

@@ -1,11 +1,12 @@
 import { rm, stat } from "node:fs/promises";
 import { readModelFile, save } from "../io/model-file.js";
-import { checkSavable, FileError, loadFile, saveFile } from "../node/files.js";
+import { checkSavable, FileError, saveFile } from "../node/files.js";
 import type { LanguageModel } from "../tasks/language-model.js";
 import type { CheckpointEvent, UpdateEvent, ValidEvent } from "../train/loop.js";
 import { CommandError } from "./errors.js";
 import type { SaveReason } from "./events.js";
 import type { Recipe } from "./recipe.js";
+import { loadIfPresent } from "./replace.js";
 import { quietReporter, type Reporter } from "./reporter.js";
 import { checkpointPathOf, type Kept, type Resumption, type RunRecord, recordMetadata } from "./resume.js";
 
@@ -200,10 +201,4 @@ export class Keeper {
       seed: this.#seed,
     });
   }
-}
-
-/** The bytes of a regular file; undefined where there is none (a device, say, could be read for ever). */
-async function loadIfPresent(path: string): Promise<Uint8Array | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() ? loadFile(path) : undefined;
 }

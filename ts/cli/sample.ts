@@ -1,14 +1,23 @@
 /** `unrolled sample`: text from a model. */
 import { setImmediate } from "node:timers/promises";
+import type { LoadError } from "../errors.js";
 import { generate } from "../infer/generate.js";
+import { loadPrompt, readPrompt, savePrompt, type TextModel } from "../infer/prompt.js";
+import { loadFile, saveFile } from "../node/files.js";
 import { count, flag, number, parseArguments, string, type Usage } from "./arguments.js";
 import { checkPrompt } from "./errors.js";
-import { loadModel } from "./model.js";
+import { loadModel, named } from "./model.js";
+import { checkReplaceable } from "./replace.js";
 import { interactive, printable, write, writeJson } from "./terminal.js";
 
 const options = {
   prompt: string("TEXT", "what the text begins with (default: as after a line end)"),
-  length: count("characters at most (default 500)", { max: Number.MAX_SAFE_INTEGER }),
+  state: string("FILE", "go on from what an earlier --save-state has read; --prompt comes after it"),
+  "save-state": string("FILE", "write what the model remembers of the prompt, to go on from it any number of times"),
+  length: count("characters at most; 0: none, for --save-state (default 500)", {
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+  }),
   temperature: number("below 1 more predictable, above 1 more varied, 0: always the most probable (default 0.8)", {
     min: 0,
     max: 1000,
@@ -18,6 +27,11 @@ const options = {
     above: 0,
     max: 1,
   }),
+  "repetition-penalty": number(
+    "above 1 makes characters that occurred less probable, by dividing their logits (default 1)",
+    { above: 0, max: 1000 },
+  ),
+  "repetition-window": count("how many of the latest characters count as occurred (default: all)"),
   stop: string("TEXT", "end before this text occurs"),
   seed: count("the same seed gives the same text (default: another one each time)", {
     min: 0,
@@ -35,6 +49,8 @@ export const sampleUsage: Usage<typeof options> = {
     "unrolled sample lm.safetensors",
     'unrolled sample lm.safetensors --prompt "ROMEO:" --temperature 0.5',
     'unrolled sample lm.safetensors --prompt "const " --stop ";" --seed 7',
+    "unrolled sample lm.safetensors --prompt 'ROMEO:' --save-state romeo.state --length 0",
+    "unrolled sample lm.safetensors --state romeo.state",
   ],
 };
 
@@ -47,7 +63,19 @@ export async function sampleCommand(args: readonly string[]): Promise<number> {
   const seed = values.seed ?? Math.floor(Math.random() * 2 ** 32);
   const model = await loadModel(path);
   checkPrompt(prompt, model.tokenizer);
-  const pieces = generate(model, prompt, {
+  const { state: statePath, "save-state": savePath } = values;
+  const earlier = statePath === undefined ? undefined : await loadFile(statePath);
+  const before = earlier && named(statePath as string, () => loadPrompt(model, earlier), "the state of a prompt");
+  let after = before;
+  if (savePath !== undefined) {
+    await checkReplaceable(savePath, "state of a prompt", "--save-state", (content) => isPromptState(model, content));
+    after = readPrompt(model, prompt, before);
+    await saveFile(savePath, savePrompt(model, after));
+  }
+  const pieces = generate(model, savePath === undefined ? prompt : "", {
+    after,
+    repetitionPenalty: values["repetition-penalty"],
+    repetitionWindow: values["repetition-window"],
     maxTokens: length,
     temperature,
     topK: values["top-k"],
@@ -77,4 +105,15 @@ export async function sampleCommand(args: readonly string[]): Promise<number> {
   if (json) await writeJson({ kind: "end", characters, seconds: (performance.now() - begin) / 1000 });
   else await write("\n");
   return 0;
+}
+
+/** Whether a file is the state of a prompt, of this model or another. */
+function isPromptState(model: TextModel, content: Uint8Array): boolean {
+  try {
+    loadPrompt(model, content);
+    return true;
+  } catch (error) {
+    const { category } = error as LoadError;
+    return category === "value" || category === "unsupported_version";
+  }
 }

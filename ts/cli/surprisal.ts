@@ -1,10 +1,11 @@
 /** `unrolled surprisal`: how unexpected each word of a text is to a model. */
 import { surprisal } from "../infer/surprisal.js";
 import { barChart } from "../inspect/bar-chart.js";
-import { FileError, loadFile, readText, saveFile } from "../node/files.js";
+import { readText, saveFile } from "../node/files.js";
 import { flag, parseArguments, string, type Usage } from "./arguments.js";
 import { CommandError, checkPrompt } from "./errors.js";
 import { loadModel } from "./model.js";
+import { checkReplaceable } from "./replace.js";
 import { many, printable, write, writeJson } from "./terminal.js";
 
 const options = {
@@ -38,7 +39,7 @@ export async function surprisalCommand(args: readonly string[]): Promise<number>
   if (text === "") throw new CommandError("standard input is empty");
   checkPrompt(text, model.tokenizer, "TEXT");
   checkPrompt(context, model.tokenizer, "--context");
-  if (svg !== undefined) await checkReplaceable(svg);
+  if (svg !== undefined) await checkReplaceable(svg, "SVG file", "--svg", isSvg);
 
   const { bits, entropyBits, tokens, words, bitsPerToken, perplexity } = surprisal(model, text, { context });
   const totalBits = words.reduce((sum, word) => sum + word.bits, 0);
@@ -71,14 +72,6 @@ function shown(word: string): string {
   return word === "" ? "(white space)" : word;
 }
 
-/** Throws `CommandError` for a file that is there and is no picture of this kind: it is more likely a slip. */
-async function checkReplaceable(path: string): Promise<void> {
-  const existing = await loadFile(path).catch((error: unknown) => {
-    if (error instanceof FileError && (error.cause as { code?: unknown } | undefined)?.code === "ENOENT")
-      return undefined;
-    throw error;
-  });
-  if (existing === undefined || existing.length === 0) return;
-  if (/^\s*<(\?xml|svg)/.test(new TextDecoder().decode(existing.subarray(0, 256)))) return;
-  throw new CommandError(`${path} exists and is no SVG file, so it is not replaced: choose another --svg`);
+function isSvg(content: Uint8Array): boolean {
+  return /^\s*<(\?xml|svg)/.test(new TextDecoder().decode(content.subarray(0, 256)));
 }

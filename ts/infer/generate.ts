@@ -1,10 +1,6 @@
 import { ArgumentError } from "../errors.js";
-import type { Tokenizer } from "../text/tokenizer.js";
+import { beginSession, type PromptState, type TextModel } from "./prompt.js";
 import { Sampler, type SamplingOptions } from "./sampling.js";
-import { Session, type Streamable } from "./session.js";
-
-/** A model that continues text: a {@link Streamable} of ids, with its tokenizer. */
-export type TextModel = Streamable & { readonly tokenizer: Tokenizer };
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends SamplingOptions {
@@ -14,6 +10,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stop?: string | readonly string[] | undefined;
   /** The same seed, prompt and options give the same text; default 0. */
   readonly seed?: number | undefined;
+  /** Where the prompt goes on from, as `readPrompt` gives it; it can be used again and again. Default: from nothing. */
+  readonly after?: PromptState | undefined;
 }
 
 /**
@@ -33,22 +31,23 @@ export function generate(
   const stops = typeof stop === "string" ? [stop] : stop;
   if (stops.includes("")) throw new ArgumentError("generate", "stop", "strings that are not empty", "");
   const sampler = new Sampler({ ...options, core: model.core });
-  return pieces(model, model.tokenizer.encode(prompt), maxTokens, stops, sampler);
+  return pieces(model, model.tokenizer.encode(prompt), options.after, maxTokens, stops, sampler);
 }
 
 function* pieces(
   model: TextModel,
   prompt: Int32Array,
+  after: PromptState | undefined,
   maxTokens: number,
   stops: readonly string[],
   sampler: Sampler,
 ): Generator<string, void, undefined> {
-  const { tokenizer } = model;
-  const session = new Session(model);
-  const decoder = tokenizer.decoder();
+  const decoder = model.tokenizer.decoder();
+  if (after !== undefined) sampler.observe(after.tokens);
+  sampler.observe(prompt);
+  const { session, logits } = beginSession(model, prompt, after);
   let held = "";
   try {
-    const logits = session.feed(prompt) ?? session.feed(lineFeed(tokenizer)) ?? new Float32Array(tokenizer.size);
     for (let count = 0; count < maxTokens; count++) {
       const id = sampler.sample(logits);
       held += decoder.push(id);
@@ -71,12 +70,6 @@ function* pieces(
   } finally {
     session.dispose();
   }
-}
-
-/** The ids of a line feed; none where it is not a token. */
-function lineFeed(tokenizer: Tokenizer): Int32Array {
-  const id = tokenizer.tokens.indexOf("\n");
-  return id >= 0 ? Int32Array.of(id) : new Int32Array(0);
 }
 
 /** Where the earliest of the strings begins in the text; -1 where there is none. */

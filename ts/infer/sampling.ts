@@ -1,7 +1,7 @@
 /**
  * Choosing a token from logits.
  *
- * With p = softmax(logits / temperature): keep the topK most probable tokens; of these, renormalised, the fewest most
+ * After the penalty of repetition.ts, with p = softmax(logits / temperature): keep the topK most probable tokens; of these, renormalised, the fewest most
  * probable ones whose probabilities sum to at least topP (Holtzman et al. 2020, "The Curious Case of Neural Text
  * Degeneration"); renormalise; with u uniform in [0, 1), the token is the smallest id whose cumulative probability, in
  * the order of ids, exceeds u. Equal probabilities rank by id, the lowest first. Temperature 0 takes the most probable
@@ -11,6 +11,7 @@ import { type Core, getCore } from "../core/core.js";
 import { ArgumentError } from "../errors.js";
 import { seedWords } from "../tensor/dropout.js";
 import { runScope } from "../tensor/scope.js";
+import { RepetitionPenalty } from "./repetition.js";
 
 /** How to choose a token. */
 export interface SamplingOptions {
@@ -20,18 +21,23 @@ export interface SamplingOptions {
   readonly topK?: number | undefined;
   /** Probability to keep, above 0 and at most 1; default 1. */
   readonly topP?: number | undefined;
+  /** Divides the logits of tokens that occurred (see `repetition.ts`); above 1 they become less probable. Default 1. */
+  readonly repetitionPenalty?: number | undefined;
+  /** How many of the latest tokens count as occurred; default: all, those of the prompt included. */
+  readonly repetitionWindow?: number | undefined;
 }
 
 /** The stream of random numbers that sampling draws from. */
 const STREAM = 0x53414d50;
 
-/** Draws tokens; the n-th draw depends on the seed, n and the logits alone. */
+/** Draws tokens; the n-th draw depends on the seed, n, the logits and, with a penalty, the tokens before alone. */
 export class Sampler {
   readonly #core: Core;
   readonly #temperature: number;
   readonly #topK: number;
   readonly #topP: number;
   readonly #seed: readonly [number, number];
+  readonly #repetition: RepetitionPenalty;
   #draws = 0;
 
   /**
@@ -40,6 +46,7 @@ export class Sampler {
    */
   constructor(options: SamplingOptions & { readonly seed?: number | undefined; readonly core?: Core } = {}) {
     const { temperature = 1, topK = Infinity, topP = 1, seed = 0 } = options;
+    const { repetitionPenalty = 1, repetitionWindow = Infinity } = options;
     if (!(temperature >= 0 && temperature < Infinity)) {
       throw new ArgumentError("sampling", "temperature", "a finite number, at least 0", temperature);
     }
@@ -52,10 +59,22 @@ export class Sampler {
     this.#topK = topK;
     this.#topP = topP;
     this.#seed = seedWords(seed);
+    this.#repetition = new RepetitionPenalty(repetitionPenalty, repetitionWindow);
+  }
+
+  /** Takes note of tokens that were not drawn here, a prompt's for example, for the repetition penalty. */
+  observe(tokens: Int32Array): void {
+    for (const id of tokens) this.#repetition.observe(id);
   }
 
   /** The next token. Throws `ArgumentError` when the logits make no distribution, as NaN do. */
   sample(logits: Float32Array): number {
+    const id = this.#choose(this.#repetition.apply(logits));
+    this.#repetition.observe(id);
+    return id;
+  }
+
+  #choose(logits: Float32Array): number {
     if (this.#temperature === 0) return mostProbable(logits);
     const probabilities = this.#softmax(logits);
     if (this.#topK < probabilities.length || this.#topP < 1) keepMostProbable(probabilities, this.#topK, this.#topP);

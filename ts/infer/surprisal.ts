@@ -10,7 +10,7 @@ import { exp } from "../core/elementary.js";
 import { ArgumentError, ShapeError } from "../errors.js";
 import type { PlainTensor } from "../tensor/tensor.js";
 import { logProbabilities } from "./beam-search.js";
-import type { TextModel } from "./generate.js";
+import type { TextModel } from "./prompt.js";
 import { Session } from "./session.js";
 
 /** Of a row of tokens. */
