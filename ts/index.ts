@@ -157,6 +157,28 @@ export {
 } from "./nn/recurrent.js";
 export { Elman, type ElmanOptions, type OutputActivation, RNN, RNNCell, type RNNOptions } from "./nn/rnn.js";
 export { CarriedState, type HiddenState, type LSTMState, type RecurrentState } from "./nn/state.js";
+export {
+  Backwards,
+  Bidirectional,
+  type BidirectionalOptions,
+  type BidirectionalState,
+  type Merge,
+} from "./nn/wiring/bidirectional.js";
+export {
+  Conditioned,
+  type ConditionedOptions,
+  type ConditionedSequenceOptions,
+  type ConditionedState,
+} from "./nn/wiring/conditioned.js";
+export { Dilated } from "./nn/wiring/dilated.js";
+export {
+  type LayerSkip,
+  RecurrentStack,
+  type RecurrentStackOptions,
+  type StackState,
+} from "./nn/wiring/recurrent-stack.js";
+export type { PartState, SequenceModule, StateOf } from "./nn/wiring/sequence-module.js";
+export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";

@@ -11,6 +11,7 @@ import { charModel, stateDict } from "./model-files.js";
 import { kerasOptim, optim } from "./optim.js";
 import { torchCell, torchRnn } from "./recurrent.js";
 import { kerasSchedule, schedule } from "./schedule.js";
+import { stacked } from "./stack.js";
 import { tbptt } from "./tbptt.js";
 import { charLmTrain, minCharRnn, regressionTrain } from "./train.js";
 
@@ -71,6 +72,7 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
   layernorm: { layer_norm: layerNorm },
   ctc_decode: { ctc_decode: ctcDecode },
   train: { char_lm_train: charLmTrain, regression_train: regressionTrain, min_char_rnn: minCharRnn },
+  stack: { stack_input_skip: stacked, stack_residual: stacked },
   tbptt: { gru_tbptt: tbptt, lstm_tbptt: tbptt, rnn_tanh_tbptt: tbptt },
   generate: { char_lm_generate: generation },
   surprisal: { surprisal: surprisalOf },
@@ -91,7 +93,6 @@ export const missing: ReadonlySet<string> = new Set([
   "model_files/tfjs_layers_model",
   "onnx_ext",
   "onnx_node",
-  "stack",
   "wordvec",
 ]);
 

@@ -1,0 +1,147 @@
+/**
+ * Sequences read from their end, and both ways. Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
+ *
+ * `bidirectional: true` of a layer is PyTorch's: both directions of every layer, side by side. These are for everything
+ * else: one direction only, two different layers, other ways of merging, and wirings of several layers.
+ */
+import { ArgumentError } from "../../errors.js";
+import { add, mul } from "../../tensor/binary.js";
+import { reverseTime } from "../../tensor/reverse.js";
+import { concat, reshape } from "../../tensor/shape.js";
+import type { Tensor } from "../../tensor/tensor.js";
+import { Module } from "../module.js";
+import type { SequenceOptions, SequenceResult } from "../recurrent.js";
+import {
+  checkLengths,
+  type PartState,
+  partOf,
+  type SequenceModule,
+  type StateOf,
+  sequenceSizes,
+  withPrefix,
+} from "./sequence-module.js";
+
+/** How the outputs of two directions become one; "concat" puts the forward one first. */
+export type Merge = "concat" | "sum" | "mul" | "average";
+
+const MERGES: Readonly<Record<Merge, (ahead: Tensor, back: Tensor) => Tensor>> = {
+  concat: (ahead, back) => concat([ahead, back]),
+  sum: add,
+  mul,
+  average: (ahead, back) => mul(add(ahead, back), 0.5),
+};
+
+/** Runs a layer over sequences turned round, each from its own end, and turns the outputs back. */
+function runBackwards<L extends SequenceModule>(
+  where: string,
+  layer: L,
+  x: Tensor,
+  { state, lengths }: SequenceOptions<StateOf<L>>,
+): SequenceResult<StateOf<L>> {
+  const [steps = 0, width = 0] = x.shape;
+  // One sequence (T, I) is turned round as (T, 1, I) would be.
+  const sizes =
+    x.shape.length === 2
+      ? sequenceSizes(where, reshape(x, [steps, 1, width]), layer.inputSize, false)
+      : sequenceSizes(where, x, layer.inputSize, layer.batchFirst);
+  checkLengths(where, lengths, sizes);
+  const { timeAxis } = sizes;
+  const result = layer.forward(reverseTime(x, timeAxis, lengths), { state, lengths });
+  return { output: reverseTime(result.output, timeAxis, lengths), state: result.state as StateOf<L> };
+}
+
+/**
+ * A layer that reads every sequence from its own end. Outputs stand where their inputs do (output t has seen the inputs
+ * from t on); the state is that after the first input.
+ */
+export class Backwards<L extends SequenceModule> extends Module {
+  readonly layer: L;
+  readonly bidirectional = true;
+
+  constructor(layer: L) {
+    super();
+    this.layer = layer;
+  }
+
+  get inputSize(): number {
+    return this.layer.inputSize;
+  }
+
+  get outputSize(): number {
+    return this.layer.outputSize;
+  }
+
+  get batchFirst(): boolean {
+    return this.layer.batchFirst;
+  }
+
+  /**
+   * Sequences and states as the layer's.
+   * @throws ShapeError, ArgumentError (lengths, state)
+   */
+  forward(x: Tensor, options: SequenceOptions<StateOf<L>> = {}): SequenceResult<StateOf<L>> {
+    return runBackwards(this.label, this.layer, x, options);
+  }
+}
+
+/** Options of {@link Bidirectional}. */
+export interface BidirectionalOptions {
+  /** Default "concat". The others take outputs of one size. */
+  readonly merge?: Merge;
+}
+
+/** State of both directions: `forward.h`, `backward.h` ..., each as its layer has it. */
+export type BidirectionalState<F extends SequenceModule, B extends SequenceModule> = PartState<"forward", StateOf<F>> &
+  PartState<"backward", StateOf<B>>;
+
+/** Two layers over the same sequences, the second reading them backwards; as Keras's layer of that name. */
+export class Bidirectional<F extends SequenceModule, B extends SequenceModule> extends Module {
+  readonly forwardLayer: F;
+  readonly backwardLayer: B;
+  readonly merge: Merge;
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly batchFirst: boolean;
+  readonly bidirectional = true;
+
+  /** @throws ArgumentError when the two layers do not fit together, or are one */
+  constructor(forwardLayer: F, backwardLayer: B, options: BidirectionalOptions = {}) {
+    super();
+    const { merge = "concat" } = options;
+    const where = "Bidirectional";
+    if (!Object.hasOwn(MERGES, merge)) {
+      throw new ArgumentError(where, "merge", '"concat", "sum", "mul" or "average"', merge);
+    }
+    for (const option of ["inputSize", "batchFirst", ...(merge === "concat" ? [] : ["outputSize" as const])] as const) {
+      if (backwardLayer[option] !== forwardLayer[option]) {
+        const expected = `${forwardLayer[option]}, as the forward layer's`;
+        throw new ArgumentError(where, `backwardLayer.${option}`, expected, backwardLayer[option]);
+      }
+    }
+    this.forwardLayer = forwardLayer;
+    this.backwardLayer = backwardLayer;
+    this.merge = merge;
+    this.inputSize = forwardLayer.inputSize;
+    this.outputSize = forwardLayer.outputSize + (merge === "concat" ? backwardLayer.outputSize : 0);
+    this.batchFirst = forwardLayer.batchFirst;
+  }
+
+  /**
+   * Sequences as the layers'; each direction starts from its own part of the state.
+   * @throws ShapeError, ArgumentError (lengths, state)
+   */
+  forward(
+    x: Tensor,
+    { state, lengths }: SequenceOptions<BidirectionalState<F, B>> = {},
+  ): SequenceResult<BidirectionalState<F, B>> {
+    const ahead = this.forwardLayer.forward(x, { state: partOf("forward", state), lengths });
+    const back = runBackwards(this.label, this.backwardLayer, x, { state: partOf("backward", state), lengths });
+    return {
+      output: MERGES[this.merge](ahead.output, back.output),
+      state: {
+        ...withPrefix("forward", ahead.state),
+        ...withPrefix("backward", back.state),
+      } as BidirectionalState<F, B>,
+    };
+  }
+}
