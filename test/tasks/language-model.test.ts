@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createCore } from "../../ts/core/core.js";
-import { lanes } from "../../ts/data/lanes.js";
+import { type Batch, lanes } from "../../ts/data/lanes.js";
 import { ArgumentError, LoadError } from "../../ts/errors.js";
 import { generate } from "../../ts/infer/generate.js";
 import { save } from "../../ts/io/model-file.js";
@@ -47,6 +47,22 @@ describe("LanguageModel", () => {
     const again = LanguageModel.from(save(model));
     expect(say(again)).toBe(say(model));
     expect(again.evaluate(text)).toBe(model.evaluate(text));
+  });
+
+  it("learns the same with recomputation, which is not in its file", () => {
+    const [whole, parts] = [undefined, 4].map((recompute) => {
+      const options = { tokenizer, cell: LSTM, hiddenSize: 9, numLayers: 2, dropout: 0.2, recompute };
+      const model = new LanguageModel(options).init({ seed: 3 });
+      expect(model.rnn.recompute).toBe(recompute ?? 0);
+      const [batch] = lanes(tokenizer.encode(text), { batchSize: 3, seqLen: 11 }).train;
+      const optimizer = new AdamW(model, { lr: 0.01 });
+      const file = save(model);
+      const update = () => optimizer.update(() => model.loss(batch as Batch, new CarriedState())).loss;
+      return { file, losses: [update(), update(), update()] };
+    });
+    expect(parts?.file).toEqual(whole?.file);
+    expect(parts?.losses[0]).toBe(whole?.losses[0]);
+    parts?.losses.forEach((loss, i) => expect(loss).toBeCloseTo(whole?.losses[i] as number, 5));
   });
 
   it("evaluates exactly", () => {

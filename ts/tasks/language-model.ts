@@ -49,6 +49,8 @@ export interface LanguageModelOptions {
    * false.
    */
   readonly singleBias?: boolean | undefined;
+  /** See {@link RecurrentOptions.recompute}; not a part of the model's files. */
+  readonly recompute?: number | undefined;
 }
 
 /** The cells by the names that files have for them. */
@@ -89,7 +91,11 @@ export class LanguageModel extends Module {
     if (embeddingSize !== undefined) this.embedding = new Embedding(tokenizer.size, embeddingSize);
     // Dropout between layers only exists where there are several.
     const between = numLayers > 1 ? this.dropout : 0;
-    this.rnn = new cell(embeddingSize ?? tokenizer.size, hiddenSize, { numLayers, dropout: between });
+    this.rnn = new cell(embeddingSize ?? tokenizer.size, hiddenSize, {
+      numLayers,
+      dropout: between,
+      recompute: options.recompute,
+    });
     this.head = new Linear(hiddenSize, tokenizer.size);
     if (tieWeights) {
       if (this.embedding === undefined || embeddingSize !== hiddenSize) {
@@ -167,7 +173,7 @@ export class LanguageModel extends Module {
 
   /** JSON data that, with the tokenizer, make the same model. */
   config(): Readonly<Record<string, unknown>> {
-    const { cell, tokenizer: _, ...sizes } = this.#options;
+    const { cell, tokenizer: _, recompute: __, ...sizes } = this.#options;
     const name = [...CELLS].find(([, known]) => known === cell)?.[0];
     if (name === undefined) throw new ArgumentError("LanguageModel", "cell", "RNN, LSTM or GRU to be saved", cell);
     return { cell: name, ...sizes };

@@ -2,17 +2,18 @@
  * A recurrent layer in one direction over whole sequences: one call of the core forward, one back.
  *
  * The core takes its arguments in a block of 64 words, which forward fills here and backward completes; the same block
- * carries what the core saved for itself.
+ * carries what the core saved for itself. With recomputation there is a block for every segment.
  */
 import type { Core } from "../core/core.js";
 import type { VersionedTensor } from "./dropout.js";
 import { LazyRows } from "./embedding.js";
 import type { Parameter } from "./parameter.js";
+import { type Segment, segmentsOf } from "./recompute.js";
 import { currentTape } from "./scope.js";
 import type { Operation } from "./tape.js";
 import type { Tensor } from "./tensor.js";
 
-/** Places in the block of arguments; the same as in crate/src/bindings.rs. */
+/** Places in the block of arguments; the same as in crate/src/bindings.rs, which knows nothing of `start`. */
 const WORD = {
   cell: 0,
   activation: 1,
@@ -62,6 +63,7 @@ const WORD = {
   dWeightHr: 53,
   dH0: 54,
   dC0: 55,
+  start: 63,
 } as const;
 
 const ARGUMENT_WORDS = 64;
@@ -170,22 +172,32 @@ export interface SequenceCall {
   /** Receive the final states, slice `stateIndex`. */
   readonly hn: Tensor;
   readonly cn: Tensor | null;
+  /** Steps of a segment that backward computes again, see recompute.ts; 0: everything is kept. */
+  readonly recompute: number;
 }
 
 const Sequence: Operation = {
   name: "sequence",
   backward({ inputs, outputs, saved }, tape) {
-    const [at, outOffset, stateOffset, cellOffset] = saved as [number, number, number, number];
+    const [outOffset, stateOffset, cellOffset, stateElements, cellElements, ...blocks] = saved as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      ...number[],
+    ];
     const [x, weightIh, weightHh, biasIh, biasHh, weightHr, h0, c0] = inputs;
     const [out, hn, cn] = outputs;
     const { core } = tape;
+    const recompute = blocks.length > 1;
     // All pointers first: making an accumulator may grow the memory.
-    const lazy = x instanceof LazyRows && core.i32[at + WORD.ids] !== 0;
+    const lazy = x instanceof LazyRows && core.i32[(blocks[0] as number) + WORD.ids] !== 0;
     const dX = lazy ? 0 : tape.gradient(x ?? null);
     const dTable = lazy ? tape.gradient(x.table) : 0;
     const dOut = optional(out, outOffset);
-    const dHn = optional(hn, stateOffset);
-    const dCn = optional(cn, cellOffset);
+    let dHn = optional(hn, stateOffset);
+    let dCn = optional(cn, cellOffset);
     const dWeightIh = tape.gradient(weightIh ?? null);
     const dWeightHh = tape.gradient(weightHh ?? null);
     const dBiasIh = tape.gradient(biasIh ?? null);
@@ -193,26 +205,60 @@ const Sequence: Operation = {
     const dWeightHr = tape.gradient(weightHr ?? null);
     const dH0 = shifted(tape.gradient(h0 ?? null), stateOffset);
     const dC0 = shifted(tape.gradient(c0 ?? null), cellOffset);
-    const words = core.i32;
-    words[at + WORD.dOut] = dOut;
-    words[at + WORD.dOutStrideTime] = words[at + WORD.outStrideTime] as number;
-    words[at + WORD.dOutStrideBatch] = words[at + WORD.outStrideBatch] as number;
-    words[at + WORD.dHn] = dHn;
-    words[at + WORD.dCn] = dCn;
-    words[at + WORD.dX] = dX;
-    words[at + WORD.dXStrideTime] = words[at + WORD.xStrideTime] as number;
-    words[at + WORD.dXStrideBatch] = words[at + WORD.xStrideBatch] as number;
-    words[at + WORD.dTable] = dTable;
-    words[at + WORD.dWeightIh] = dWeightIh;
-    words[at + WORD.dWeightHh] = dWeightHh;
-    words[at + WORD.dBiasIh] = dBiasIh;
-    words[at + WORD.dBiasHh] = dBiasHh;
-    words[at + WORD.dWeightHr] = dWeightHr;
-    words[at + WORD.dH0] = dH0;
-    words[at + WORD.dC0] = dC0;
-    core.checkStatus(core.raw.ur_sequence_backward(at * 4), "sequence");
+    // Gradients of the states before and after a segment, in turns.
+    const between = recompute ? [0, 1].map(() => stateMemory(core, stateElements, cellElements)) : [];
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const at = blocks[i] as number;
+      const mark = core.arenaMark();
+      let [dHStart, dCStart] = [dH0, dC0];
+      if (i > 0) {
+        ({ h: dHStart, c: dCStart } = between[i % 2] as StateMemory);
+        core.raw.ur_fill(dHStart, stateElements, 0);
+        if (dCStart !== 0) core.raw.ur_fill(dCStart, cellElements, 0);
+      }
+      if (recompute) {
+        core.i32[at + WORD.training] = 1;
+        core.i32[at + WORD.out] = 0;
+        core.i32[at + WORD.hn] = 0;
+        core.i32[at + WORD.cn] = 0;
+        core.checkStatus(core.raw.ur_sequence_forward(at * 4), "sequence");
+      }
+      const words = core.i32;
+      const start = words[at + WORD.start] as number;
+      const timeStride = (stride: number): number => start * (words[at + stride] as number) * 4;
+      words[at + WORD.dOut] = shifted(dOut, timeStride(WORD.outStrideTime));
+      words[at + WORD.dOutStrideTime] = words[at + WORD.outStrideTime] as number;
+      words[at + WORD.dOutStrideBatch] = words[at + WORD.outStrideBatch] as number;
+      words[at + WORD.dHn] = dHn;
+      words[at + WORD.dCn] = dCn;
+      words[at + WORD.dX] = shifted(dX, timeStride(WORD.xStrideTime));
+      words[at + WORD.dXStrideTime] = words[at + WORD.xStrideTime] as number;
+      words[at + WORD.dXStrideBatch] = words[at + WORD.xStrideBatch] as number;
+      words[at + WORD.dTable] = dTable;
+      words[at + WORD.dWeightIh] = dWeightIh;
+      words[at + WORD.dWeightHh] = dWeightHh;
+      words[at + WORD.dBiasIh] = dBiasIh;
+      words[at + WORD.dBiasHh] = dBiasHh;
+      words[at + WORD.dWeightHr] = dWeightHr;
+      words[at + WORD.dH0] = dHStart;
+      words[at + WORD.dC0] = dCStart;
+      core.checkStatus(core.raw.ur_sequence_backward(at * 4), "sequence");
+      if (recompute) core.arenaReset(mark);
+      [dHn, dCn] = [dHStart, dCStart];
+    }
   },
 };
+
+/** Pointers of the states of one call; c is 0 for cells without. */
+interface StateMemory {
+  readonly h: number;
+  readonly c: number;
+}
+
+function stateMemory(core: Core, stateElements: number, cellElements: number): StateMemory {
+  const h = core.arenaAlloc(stateElements * 4);
+  return { h, c: cellElements === 0 ? 0 : core.arenaAlloc(cellElements * 4) };
+}
 
 /** A gradient that exists already; an output nobody used has none, and is not worth zeros. */
 function optional(tensor: Tensor | null | undefined, offset: number): number {
@@ -225,7 +271,7 @@ function shifted(pointer: number, offset: number): number {
 
 /** Runs the layer over its sequences and records it. */
 export function sequence(call: SequenceCall): void {
-  const { core, where, x, weights, h0, c0, out, hn, cn, hidden, projection } = call;
+  const { core, where, x, weights, h0, c0, out, hn, cn, hidden, projection, batch } = call;
   const tape = currentTape();
   const wants =
     x.requiresGrad ||
@@ -236,63 +282,107 @@ export function sequence(call: SequenceCall): void {
     weights.weightHr?.requiresGrad === true ||
     h0?.requiresGrad === true ||
     c0?.requiresGrad === true;
-  const training = tape !== null && wants;
-  const lazy = x instanceof LazyRows && x.foldable;
-  const stateSize = projection > 0 ? projection : hidden;
-  const stateOffset = call.stateIndex * call.batch * stateSize * 4;
-  const cellOffset = call.stateIndex * call.batch * hidden * 4;
+  const recorded = tape !== null && wants;
+  const stateElements = batch * (projection > 0 ? projection : hidden);
+  const cellElements = cn === null ? 0 : batch * hidden;
+  const stateOffset = call.stateIndex * stateElements * 4;
+  const cellOffset = call.stateIndex * cellElements * 4;
   const outOffset = call.outColumn * 4;
-  // All pointers first: resolving and allocating may grow the memory and detach the views.
-  const ids = lazy ? x.idsPointer() : 0;
-  const table = lazy && x.table !== null ? x.table.resolve(where) : 0;
-  const from = lazy ? 0 : x.resolve(where);
-  const prepared = call.prepared.reserve(core, call.cell, call.input, hidden, projection);
-  const pointer = core.arenaAlloc(ARGUMENT_WORDS * 4);
-  const at = pointer >>> 2;
+  const segments = segmentsOf(core, call, recorded ? call.recompute : 0);
+  const training = recorded && segments.length === 1;
+  let before: StateMemory = {
+    h: h0 === null ? 0 : h0.pointer + stateOffset,
+    c: c0 === null ? 0 : c0.pointer + cellOffset,
+  };
+  const end: StateMemory = { h: hn.pointer + stateOffset, c: cn === null ? 0 : cn.pointer + cellOffset };
+  // All pointers before any is written: resolving and allocating may grow the memory and detach the views.
+  const operands = operandsOf(call);
+  const blocks = segments.map((segment, i) => {
+    const after = i === segments.length - 1 ? end : stateMemory(core, stateElements, cellElements);
+    const pointer = core.arenaAlloc(ARGUMENT_WORDS * 4);
+    writeArguments(call, operands, segment, training, before, after, pointer >>> 2);
+    if (i === 0) call.prepared.refresh(call, pointer, recorded);
+    core.checkStatus(core.raw.ur_sequence_forward(pointer), where);
+    before = after;
+    return pointer >>> 2;
+  });
+  if (!recorded) return;
+  const { weightIh, weightHh, biasIh, biasHh, weightHr } = weights;
+  tape.push(
+    Sequence,
+    [x, weightIh, weightHh, biasIh, biasHh, weightHr, h0, c0],
+    [out, hn, cn],
+    [outOffset, stateOffset, cellOffset, stateElements, cellElements, ...blocks],
+  );
+}
+
+/** Pointers of what comes in, 0 where absent, and of the packed weights. */
+interface Operands {
+  readonly x: number;
+  readonly ids: number;
+  readonly table: number;
+  readonly tableRows: number;
+  readonly prepared: number;
+}
+
+function operandsOf({ core, where, x, prepared, cell, input, hidden, projection }: SequenceCall): Operands {
+  const lazy = x instanceof LazyRows && x.foldable;
+  return {
+    x: lazy ? 0 : x.resolve(where),
+    ids: lazy ? x.idsPointer() : 0,
+    table: lazy && x.table !== null ? x.table.resolve(where) : 0,
+    tableRows: lazy ? x.vocabulary : 0,
+    prepared: prepared.reserve(core, cell, input, hidden, projection),
+  };
+}
+
+/** Fills the block of arguments at a word of the memory. */
+function writeArguments(
+  call: SequenceCall,
+  operands: Operands,
+  { start, steps, lengths }: Segment,
+  training: boolean,
+  before: StateMemory,
+  after: StateMemory,
+  at: number,
+): void {
+  const { core, weights, xStrides, outStrides, out, input } = call;
   const words = core.i32;
   words.fill(0, at, at + ARGUMENT_WORDS);
   words[at + WORD.cell] = call.cell;
   words[at + WORD.activation] = call.activation;
   core.f32[at + WORD.alpha] = call.alpha;
-  words[at + WORD.steps] = call.steps;
+  words[at + WORD.steps] = steps;
   words[at + WORD.batch] = call.batch;
-  words[at + WORD.input] = call.input;
-  words[at + WORD.hidden] = hidden;
-  words[at + WORD.projection] = projection;
+  words[at + WORD.input] = input;
+  words[at + WORD.hidden] = call.hidden;
+  words[at + WORD.projection] = call.projection;
   words[at + WORD.reverse] = call.reverse ? 1 : 0;
-  words[at + WORD.lengths] = call.lengths;
+  words[at + WORD.lengths] = lengths;
   words[at + WORD.training] = training ? 1 : 0;
-  words[at + WORD.x] = from;
-  words[at + WORD.xStrideTime] = call.xStrides.time;
-  words[at + WORD.xStrideBatch] = call.xStrides.batch;
-  if (lazy) {
-    words[at + WORD.ids] = ids;
-    words[at + WORD.idsStrideTime] = call.xStrides.time / call.input;
-    words[at + WORD.idsStrideBatch] = call.xStrides.batch / call.input;
-    words[at + WORD.table] = table;
-    words[at + WORD.tableRows] = x.vocabulary;
+  words[at + WORD.x] = shifted(operands.x, start * xStrides.time * 4);
+  words[at + WORD.xStrideTime] = xStrides.time;
+  words[at + WORD.xStrideBatch] = xStrides.batch;
+  if (operands.ids !== 0) {
+    // A row of the input is one id.
+    words[at + WORD.ids] = operands.ids + ((start * xStrides.time) / input) * 4;
+    words[at + WORD.idsStrideTime] = xStrides.time / input;
+    words[at + WORD.idsStrideBatch] = xStrides.batch / input;
+    words[at + WORD.table] = operands.table;
+    words[at + WORD.tableRows] = operands.tableRows;
   }
   words[at + WORD.weightIh] = weights.weightIh.pointer;
   words[at + WORD.weightHh] = weights.weightHh.pointer;
   words[at + WORD.biasIh] = weights.biasIh?.pointer ?? 0;
   words[at + WORD.biasHh] = weights.biasHh?.pointer ?? 0;
   words[at + WORD.weightHr] = weights.weightHr?.pointer ?? 0;
-  words[at + WORD.prepared] = prepared;
-  words[at + WORD.h0] = h0 === null ? 0 : h0.pointer + stateOffset;
-  words[at + WORD.c0] = c0 === null ? 0 : c0.pointer + cellOffset;
-  words[at + WORD.hn] = hn.pointer + stateOffset;
-  words[at + WORD.cn] = cn === null ? 0 : cn.pointer + cellOffset;
-  words[at + WORD.out] = out === null ? 0 : out.pointer + outOffset;
-  words[at + WORD.outStrideTime] = call.outStrides.time;
-  words[at + WORD.outStrideBatch] = call.outStrides.batch;
-  call.prepared.refresh(call, pointer, training);
-  core.checkStatus(core.raw.ur_sequence_forward(pointer), where);
-  if (!training) return;
-  const { weightIh, weightHh, biasIh, biasHh, weightHr } = weights;
-  tape.push(
-    Sequence,
-    [x, weightIh, weightHh, biasIh, biasHh, weightHr, h0, c0],
-    [out, hn, cn],
-    [at, outOffset, stateOffset, cellOffset],
-  );
+  words[at + WORD.prepared] = operands.prepared;
+  words[at + WORD.h0] = before.h;
+  words[at + WORD.c0] = before.c;
+  words[at + WORD.hn] = after.h;
+  words[at + WORD.cn] = after.c;
+  words[at + WORD.out] = out === null ? 0 : out.pointer + call.outColumn * 4 + start * outStrides.time * 4;
+  words[at + WORD.outStrideTime] = outStrides.time;
+  words[at + WORD.outStrideBatch] = outStrides.batch;
+  words[at + WORD.start] = start;
 }
