@@ -78,6 +78,13 @@ export {
   tensorBoardScalars,
 } from "./inspect/tensorboard.js";
 export {
+  type ElmanFormOptions,
+  type ElmanMatrix,
+  joinElmanMatrix,
+  splitElmanMatrix,
+} from "./io/elman-forms.js";
+export { complementGate, type GateRows } from "./io/gates.js";
+export {
   type DescribedModel,
   type LoadOptions,
   load,
@@ -102,9 +109,11 @@ export {
   type AdaptiveSoftmaxLossOptions,
   type AdaptiveSoftmaxOptions,
 } from "./nn/adaptive-softmax.js";
+export { IRNN, type IRNNOptions } from "./nn/cells/irnn.js";
 export { Dropout } from "./nn/dropout.js";
 export { Embedding, type EmbeddingLayerOptions } from "./nn/embedding.js";
 export { GRU, GRUCell } from "./nn/gru.js";
+export { Highway, type HighwayOptions } from "./nn/highway.js";
 export { InitialState, type InitialStateOptions } from "./nn/initial-state.js";
 export {
   byName,

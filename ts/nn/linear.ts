@@ -12,6 +12,8 @@ export interface LinearOptions {
   readonly bias?: boolean;
   /** Draws weight and bias; default U(-1/sqrt(inFeatures), 1/sqrt(inFeatures)), as PyTorch. */
   readonly initializer?: Initializer;
+  /** Draws the bias; default as `initializer`. */
+  readonly biasInitializer?: Initializer;
 }
 
 /** y = x Wt + b over the last axis: (..., inFeatures) to (..., outFeatures). */
@@ -32,7 +34,7 @@ export class Linear extends Module {
     const bound = 1 / Math.sqrt(inFeatures);
     const initializer = options.initializer ?? uniform(-bound, bound);
     this.weight = new Parameter([outFeatures, inFeatures], initializer);
-    this.bias = options.bias === false ? null : new Parameter([outFeatures], initializer);
+    this.bias = options.bias === false ? null : new Parameter([outFeatures], options.biasInitializer ?? initializer);
   }
 
   /** @throws ShapeError unless the last axis of x is inFeatures long */

@@ -5,10 +5,11 @@
  *   y_t = phi_o(V h_t + b_y)                              in the full network of the paper: {@link Elman}
  */
 import { ArgumentError } from "../errors.js";
-import { type ActivationName, cellKinds, unaryKinds } from "../tensor/kinds.js";
+import { type ActivationName, cellKinds } from "../tensor/kinds.js";
 import { softmax } from "../tensor/softmax.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { activate } from "../tensor/unary.js";
+import { checkActivation } from "./check.js";
 import { Linear } from "./linear.js";
 import { Module } from "./module.js";
 import {
@@ -31,10 +32,7 @@ export interface RNNOptions extends RecurrentOptions {
 }
 
 function elman(nonlinearity: ActivationName = "tanh", alpha = nonlinearity === "leakyRelu" ? 0.01 : 1): CellKind {
-  const activation: number | undefined = unaryKinds[nonlinearity];
-  if (activation === undefined || activation >= 16) {
-    throw new ArgumentError("RNN", "nonlinearity", "the name of an activation", nonlinearity);
-  }
+  const activation = checkActivation("RNN", "nonlinearity", nonlinearity);
   if (!Number.isFinite(alpha)) throw new ArgumentError("RNN", "alpha", "a finite number", alpha);
   return { cell: cellKinds.elman, gates: 1, memory: false, activation, alpha };
 }
@@ -80,7 +78,7 @@ export class Elman extends Module {
     this.rnn = new RNN(inputSize, hiddenSize, options);
     this.head = new Linear(this.rnn.outputSize, outputSize, options);
     this.outputActivation = options.outputActivation ?? "identity";
-    if (this.outputActivation !== "softmax") elman(this.outputActivation);
+    if (this.outputActivation !== "softmax") checkActivation("Elman", "outputActivation", this.outputActivation);
   }
 
   /** As {@link RNN}, with outputs (B, T, outputSize). */

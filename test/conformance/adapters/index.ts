@@ -1,9 +1,11 @@
 /** Which adapter runs which operation, and what has none yet. */
 import type { Case, Results } from "../corpus.js";
+import { concatenated, elman, gruResetAfter } from "./cells.js";
 import { clipNorm, clipValue } from "./clip.js";
 import { ctcDecode } from "./ctc-decode.js";
 import { embedding } from "./embedding.js";
 import { generation, surprisalOf } from "./generate.js";
+import { highway } from "./highway.js";
 import { kerasLoss } from "./keras-loss.js";
 import { layerNorm } from "./layer-norm.js";
 import { bceWithLogits, crossEntropyLoss, ctc, huber, l1, logSoftmaxOf, mse, nll, softmaxOf } from "./loss.js";
@@ -22,6 +24,8 @@ export type Adapter = (test: Case) => Results;
 export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>>> = {
   torch_rnn: { rnn_tanh: torchRnn, rnn_relu: torchRnn, lstm: torchRnn, gru: torchRnn },
   torch_cell: { rnn_tanh_cell: torchCell, lstm_cell: torchCell, gru_cell: torchCell },
+  cells: { elman, rnn_concat_form: concatenated, gru_reset_after: gruResetAfter },
+  highway: { highway },
   embedding: { embedding },
   optim: { sgd: optim, adagrad: optim, rmsprop: optim, adam: optim, adamw: optim, adadelta: optim },
   keras_optim: {
@@ -85,8 +89,16 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
  */
 export const missing: ReadonlySet<string> = new Set([
   "attention",
-  "cells",
-  "highway",
+  "cells/gru_reset_before",
+  "cells/jordan",
+  "cells/lstm_peephole",
+  "cells/lstm_variant_CIFG",
+  "cells/lstm_variant_NOAF",
+  "cells/lstm_variant_NP",
+  "cells/mut1",
+  "cells/mut2",
+  "cells/mut3",
+  "cells/rnn_image_init",
   "keras",
   "model",
   "model_files/keras_file",
