@@ -70,6 +70,20 @@ export { type Bar, type BarChartOptions, barChart } from "./inspect/bar-chart.js
 export { confusionSvg } from "./inspect/confusion-svg.js";
 export { csvLog } from "./inspect/csv-log.js";
 export { type CurveOptions, curveSvg, lossCurve, type Series } from "./inspect/curve.js";
+export {
+  type DistanceNorms,
+  gradientByDistance,
+  gradientDistanceSvg,
+  type Stepwise,
+} from "./inspect/gradient-distance.js";
+export {
+  type JacobianNorms,
+  type JacobianOptions,
+  jacobianNorms,
+  jacobianSvg,
+  recurrentJacobians,
+} from "./inspect/jacobian.js";
+export type { Matrix } from "./inspect/matrix.js";
 export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
 export {
   type TensorBoardOptions,
