@@ -230,6 +230,7 @@ export {
 } from "./tensor/tensor.js";
 export {
   abs,
+  cos,
   elu,
   exp,
   hardSigmoid,
@@ -242,6 +243,7 @@ export {
   reciprocal,
   relu,
   sigmoid,
+  sin,
   softplus,
   softsign,
   sqrt,

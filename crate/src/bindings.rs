@@ -96,8 +96,8 @@ pub unsafe extern "C" fn ur_unary(kind: u32, x: *const f32, y: *mut f32, n: usiz
     status(elementwise::unary::<F32x4>(kind, x, y, n, alpha))
 }
 
-/// dx[n] += dy[n] f'(x[n]), y = f(x). Kinds 0..=10, exp, sqrt and reciprocal do not read `x`; log, square and abs do
-/// not read `y`; what is not read may be 0.
+/// dx[n] += dy[n] f'(x[n]), y = f(x). Kinds 0..=10, exp, sqrt and reciprocal do not read `x`; log, square, abs, sin and
+/// cos do not read `y`; what is not read may be 0.
 #[no_mangle]
 pub unsafe extern "C" fn ur_unary_backward(
     kind: u32,

@@ -105,6 +105,8 @@ pub trait Lane:
     fn ln(self) -> Self;
     fn tanh(self) -> Self;
     fn sigmoid(self) -> Self;
+    /// Sine and cosine.
+    fn sin_cos(self) -> (Self, Self);
 
     #[inline(always)]
     fn zero() -> Self {
@@ -269,6 +271,11 @@ macro_rules! array_lane {
             fn sigmoid(self) -> Self {
                 use $math as math;
                 math::sigmoid(self)
+            }
+            #[inline(always)]
+            fn sin_cos(self) -> (Self, Self) {
+                use $math as math;
+                math::sin_cos(self)
             }
         }
     };
@@ -499,6 +506,10 @@ mod wasm {
         #[inline(always)]
         fn sigmoid(self) -> Self {
             math::sigmoid(self)
+        }
+        #[inline(always)]
+        fn sin_cos(self) -> (Self, Self) {
+            math::sin_cos(self)
         }
         #[inline(always)]
         fn transpose([a, b, c, d]: [Self; WIDTH]) -> [Self; WIDTH] {

@@ -28,6 +28,8 @@ describe("functions of one tensor", () => {
     ["square", u.square, (x) => x * x],
     ["abs", u.abs, Math.abs],
     ["reciprocal", u.reciprocal, (x) => 1 / x, 0.5],
+    ["sin", u.sin, Math.sin, -20],
+    ["cos", u.cos, Math.cos, -20],
   ];
 
   it.each(cases)("%s", (_name, ours, reference, low = -4) => {

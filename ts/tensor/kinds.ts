@@ -20,6 +20,8 @@ export const unaryKinds = {
   square: 20,
   abs: 21,
   reciprocal: 22,
+  sin: 23,
+  cos: 24,
 } as const;
 
 /** Functions of two values. */
@@ -31,5 +33,5 @@ export const cellKinds = { elman: 0, lstm: 1, gru: 2 } as const;
 /** Name of an activation. */
 export type ActivationName = Exclude<
   keyof typeof unaryKinds,
-  "neg" | "exp" | "log" | "sqrt" | "square" | "abs" | "reciprocal"
+  "neg" | "exp" | "log" | "sqrt" | "square" | "abs" | "reciprocal" | "sin" | "cos"
 >;

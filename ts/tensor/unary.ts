@@ -115,6 +115,16 @@ export function reciprocal(x: Tensor): Tensor {
   return unary("reciprocal", x);
 }
 
+/** Sine of x in radians, of full precision up to an |x| of 8192. */
+export function sin(x: Tensor): Tensor {
+  return unary("sin", x);
+}
+
+/** Cosine of x in radians, of full precision up to an |x| of 8192. */
+export function cos(x: Tensor): Tensor {
+  return unary("cos", x);
+}
+
 /** The activation of a name; alpha as {@link leakyRelu} and {@link elu} take it. */
 export function activate(x: Tensor, name: ActivationName, alpha = name === "leakyRelu" ? 0.01 : 1): Tensor {
   return unary(name, x, alpha);

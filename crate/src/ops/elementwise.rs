@@ -6,6 +6,7 @@
 //! | neg, exp, log | -x, e^x, ln x | -dy, dy y, dy / x |
 //! | sqrt, square, abs | x^(1/2), x^2, abs x | dy / (2 y), 2 x dy, dy sign x (0 at 0) |
 //! | reciprocal | 1 / x | -dy y^2 |
+//! | sin, cos | sin x, cos x | dy cos x, -dy sin x |
 //! | add, sub | a + b, a - b | da += dy, db +-= dy |
 //! | mul, div | a b, a / b | da += dy b, db += dy a; da += dy / b, db -= dy y / b |
 //! | max, min | larger, smaller; NaN if either is | dy to the one chosen, half to each when equal |
@@ -20,6 +21,8 @@ pub const SQRT: u32 = 19;
 pub const SQUARE: u32 = 20;
 pub const ABS: u32 = 21;
 pub const RECIPROCAL: u32 = 22;
+pub const SIN: u32 = 23;
+pub const COS: u32 = 24;
 
 /// y = f(x) with one copy of `f`: what does not fill a lane goes through it in a second pass over a buffer.
 #[inline(always)]
@@ -72,6 +75,8 @@ pub unsafe fn unary<L: Lane>(
                 SQUARE => each!(|x: L| x * x),
                 ABS => each!(|x: L| x.abs()),
                 RECIPROCAL => each!(|x: L| L::constant(1.0) / x),
+                SIN => each!(|x: L| x.sin_cos().0),
+                COS => each!(|x: L| x.sin_cos().1),
                 _ => return Err(Invalid),
             }
         };
@@ -115,6 +120,8 @@ pub unsafe fn unary_backward<L: Lane>(
             let y = at.load::<L>(y);
             -(dy * (y * y))
         }),
+        SIN => each!(|at: Span, dy: L| dy * at.load::<L>(x).sin_cos().1),
+        COS => each!(|at: Span, dy: L| -(dy * at.load::<L>(x).sin_cos().0)),
         _ => return Err(Invalid),
     }
     Ok(())
@@ -438,7 +445,7 @@ mod tests {
     }
 
     fn kinds() -> impl Iterator<Item = u32> {
-        (0..activation::COUNT).chain(NEG..=RECIPROCAL)
+        (0..activation::COUNT).chain(NEG..=COS)
     }
 
     /// Plain scalar definitions.
@@ -473,6 +480,8 @@ mod tests {
             SQRT => x.sqrt(),
             SQUARE => x * x,
             ABS => x.abs(),
+            SIN => x.sin(),
+            COS => x.cos(),
             _ => 1.0 / x,
         }
     }
@@ -496,7 +505,7 @@ mod tests {
             }
         }
         let mut y = [0.0; 1];
-        for kind in [11, 15, 23, 999] {
+        for kind in [11, 15, 25, 999] {
             assert_eq!(unsafe { unary::<F64x4>(kind, [1.0].as_ptr(), y.as_mut_ptr(), 1, 0.0) }, Err(Invalid));
         }
     }
