@@ -4,7 +4,7 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import dts from "rollup-plugin-dts";
 import { inlineWasm } from "./scripts/inline-wasm.mjs";
 
-const entries = { index: "build/ts/index.js", node: "build/ts/node/index.js" };
+const entries = { index: "build/ts/index.js", node: "build/ts/node/index.js", onnx: "build/ts/io/onnx/index.js" };
 const external = /^node:/;
 
 /** @param {import("rollup").RollupLog} warning */
@@ -39,7 +39,7 @@ function staticWasm() {
 function types(extension) {
   const script = extension === "ts" ? "js" : "cjs";
   return {
-    input: { index: "build/ts/index.d.ts", node: "build/ts/node/index.d.ts" },
+    input: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, path.replace(/js$/, "d.ts")])),
     external,
     onwarn,
     plugins: [
@@ -73,11 +73,11 @@ export default [
     output: { dir: "dist", format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name]-shared.cjs" },
   },
   {
-    input: { workerd: entries.index },
+    input: { workerd: entries.index, "onnx.workerd": entries.onnx },
     external,
     onwarn,
     plugins: [staticWasm(), nodeResolve()],
-    output: { dir: "dist", format: "es", entryFileNames: "[name].js" },
+    output: { dir: "dist", format: "es", entryFileNames: "[name].js", chunkFileNames: "[name]-workerd.js" },
   },
   types("ts"),
   types("cts"),

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { getCore, LoadError, LSTM, load, readSafetensors, toFloat32 } from "../../ts/index.js";
+import { loadOnnx } from "../../ts/io/onnx/index.js";
 import { adapters, missing, missingFormats } from "./adapters/index.js";
 import { type Case, disagreements, type MalformedEntry, openCorpus, readCase } from "./corpus.js";
 import { generatedCases } from "./generated.js";
@@ -113,10 +114,14 @@ if (corpus === null) {
 
 /** Loads the file as its entry says: the values by name, or the error. */
 function attempt(
-  { context }: MalformedEntry,
+  { context, format }: MalformedEntry,
   bytes: Uint8Array,
 ): { values: Map<string, number[]> } | { error: unknown } {
   try {
+    if (format === "onnx") {
+      loadOnnx(bytes).dispose();
+      return { values: new Map() };
+    }
     if (context === undefined) {
       const { tensors } = readSafetensors(bytes);
       return { values: new Map([...tensors].map(([name, stored]) => [name, [...toFloat32(name, stored)]])) };

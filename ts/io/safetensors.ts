@@ -183,17 +183,34 @@ export function isFloatingDType(dtype: string): boolean {
  * Throws `LoadError` (`dtype`) for the 8-bit floats and complex numbers, which are not converted.
  */
 export function toFloat32(name: string, tensor: StoredTensor): Float32Array {
+  const { bytes } = tensor;
+  // A copy: the data of a file need not be aligned. (Not `slice`, which is a view when the bytes are a Buffer of Node.)
+  if (tensor.dtype === "F32") return new Float32Array(new Uint8Array(bytes).buffer);
+  const values = new Float32Array(elementCount(tensor));
+  eachElement(name, tensor, (value, i) => {
+    values[i] = value;
+  });
+  return values;
+}
+
+function elementCount({ dtype, bytes }: StoredTensor): number {
+  return bytes.length / (ELEMENT_TYPES.get(dtype)?.bytes ?? 1);
+}
+
+/**
+ * Gives every element of a tensor to `use` as a number.
+ * @throws LoadError (`dtype`) as {@link toFloat32}
+ * @internal
+ */
+export function eachElement(name: string, tensor: StoredTensor, use: (value: number, index: number) => void): void {
   const type = ELEMENT_TYPES.get(tensor.dtype);
   if (type?.get === undefined) {
     throw new LoadError("dtype", `tensor ${quoted(name)} has dtype ${tensor.dtype}, which is not converted to float32`);
   }
   const { bytes } = tensor;
-  // A copy: the data of a file need not be aligned. (Not `slice`, which is a view when the bytes are a Buffer of Node.)
-  if (tensor.dtype === "F32") return new Float32Array(new Uint8Array(bytes).buffer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = new Float32Array(bytes.length / type.bytes);
-  for (let i = 0; i < values.length; i++) values[i] = type.get(view, i * type.bytes);
-  return values;
+  const count = elementCount(tensor);
+  for (let i = 0; i < count; i++) use(type.get(view, i * type.bytes), i);
 }
 
 const bits = new Uint32Array(1);

@@ -10,6 +10,7 @@ import { kerasLoss } from "./keras-loss.js";
 import { layerNorm } from "./layer-norm.js";
 import { bceWithLogits, crossEntropyLoss, ctc, huber, l1, logSoftmaxOf, mse, nll, softmaxOf } from "./loss.js";
 import { charModel, stateDict } from "./model-files.js";
+import { onnx } from "./onnx.js";
 import { kerasOptim, optim } from "./optim.js";
 import { torchCell, torchRnn } from "./recurrent.js";
 import { kerasSchedule, schedule } from "./schedule.js";
@@ -80,6 +81,18 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
   tbptt: { gru_tbptt: tbptt, lstm_tbptt: tbptt, rnn_tanh_tbptt: tbptt },
   generate: { char_lm_generate: generation },
   surprisal: { surprisal: surprisalOf },
+  onnx_node: {
+    Adagrad: onnx,
+    Adam: onnx,
+    Gather: onnx,
+    HardSigmoid: onnx,
+    LayerNormalization: onnx,
+    LogSoftmax: onnx,
+    Momentum: onnx,
+    NegativeLogLikelihoodLoss: onnx,
+    RNN: onnx,
+    SoftmaxCrossEntropyLoss: onnx,
+  },
   model_files: { safetensors_state_dict: stateDict, safetensors_charlm: charModel },
 };
 
@@ -104,9 +117,10 @@ export const missing: ReadonlySet<string> = new Set([
   "model_files/keras_file",
   "model_files/tfjs_layers_model",
   "onnx_ext",
-  "onnx_node",
+  "onnx_node/GRU",
+  "onnx_node/LSTM",
   "wordvec",
 ]);
 
 /** Formats of malformed files that no loader reads yet. */
-export const missingFormats: ReadonlySet<string> = new Set(["onnx", "tfjs", "keras"]);
+export const missingFormats: ReadonlySet<string> = new Set(["tfjs", "keras"]);

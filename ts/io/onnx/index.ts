@@ -1,0 +1,3 @@
+/** The entry `unrolled/onnx`: apart from the main one, which would carry the reader of the format for everyone. */
+
+export { loadOnnx, type OnnxInput, OnnxModel, type OnnxOptions, type OnnxValues } from "./model.js";
