@@ -103,7 +103,7 @@ export class OnnxModel extends Module {
 
   /** What the model takes, in the file's order. */
   get inputs(): readonly OnnxInput[] {
-    return this.#plan.inputs;
+    return this.#plan.inputs.map(({ index: _, ...input }) => input);
   }
 
   /** Names of what it gives, in the file's order. */
