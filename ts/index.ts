@@ -107,6 +107,7 @@ export {
   type SaveOptions,
   save,
 } from "./io/model-file.js";
+export { type PageFile, type PageFileHandle, pageFile } from "./io/page-file.js";
 export {
   readSafetensors,
   readShardIndex,

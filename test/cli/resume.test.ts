@@ -126,6 +126,58 @@ describe("unrolled train --resume", () => {
   });
 });
 
+describe("unrolled train --keep-checkpoints", () => {
+  const recipe = [...tiny, "--sample-every", "0", "--checkpoint-every", "10", "--keep-checkpoints", "3"];
+  const previous = (name: string, age: number): string => at(`${name}.checkpoint.previous-${age}.safetensors`);
+  const updateOf = (path: string): unknown => {
+    const bytes = readFileSync(path);
+    const header = bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString();
+    const { __metadata__ } = JSON.parse(header) as { __metadata__: Record<string, string> };
+    return (JSON.parse(__metadata__["unrolled.run"] ?? "") as { update: number }).update;
+  };
+
+  it("keeps so many, goes on from the latest that is not damaged, says so, and ends with the same bytes", async () => {
+    const [whole, last] = filesOf("kept-whole");
+    const [model, checkpoint] = filesOf("kept");
+    await unrolled(["train", text, ...recipe, "--updates", "80", "--out", whole, "--quiet"]);
+    await unrolled(["train", text, ...recipe, "--updates", "53", "--out", model, "--quiet"]);
+    const kept = [checkpoint, previous("kept", 1), previous("kept", 2)];
+    expect(kept.map(updateOf)).toEqual([53, 50, 40]);
+    expect(existsSync(previous("kept", 3))).toBe(false);
+
+    const bytes = readFileSync(checkpoint);
+    writeFileSync(checkpoint, bytes.subarray(0, bytes.length - 1));
+    rmSync(previous("kept", 1));
+    const { code, stderr } = await unrolled(["train", text, "--resume", model, "--updates", "80", "--quiet"]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^unrolled: [^\n]*kept\.checkpoint\.safetensors cannot be used as a checkpoint: [^\n]+\n$/);
+    expect(stderr).toMatch(/; the run goes on from [^\n]*kept\.checkpoint\.previous-2\.safetensors, after update 40\n/);
+    expect(readFileSync(model).equals(readFileSync(whole))).toBe(true);
+    expect(readFileSync(checkpoint).equals(readFileSync(last))).toBe(true);
+    // The option is remembered.
+    expect([previous("kept", 1), previous("kept", 2)].map(updateOf)).toEqual([70, 60]);
+
+    // One of them by its name is taken, whatever there is besides.
+    const from = await unrolled(["train", text, "--resume", previous("kept", 2), "--updates", "61", "--json"]);
+    expect(JSON.parse(from.stdout.slice(0, from.stdout.indexOf("\n")))).toMatchObject({ resumedFrom: 60, out: model });
+
+    for (const path of kept) writeFileSync(path, "");
+    const none = await unrolled(["train", text, "--resume", model]);
+    expect(none).toMatchObject({ code: 1, stdout: "" });
+    expect(none.stderr).toMatch(
+      /^unrolled: [^\n]*kept\.checkpoint\.safetensors cannot be used as a checkpoint[^\n]+\n$/,
+    );
+  });
+
+  it("leaves nothing of an earlier run beside a new one", async () => {
+    const [model, checkpoint] = filesOf("anew");
+    await unrolled(["train", text, ...recipe, "--updates", "30", "--out", model, "--quiet"]);
+    await unrolled(["train", text, ...recipe, "--updates", "14", "--out", model, "--quiet"]);
+    expect([checkpoint, previous("anew", 1)].map(updateOf)).toEqual([14, 10]);
+    expect(existsSync(previous("anew", 2))).toBe(false);
+  });
+});
+
 describe("a checkpoint that cannot be used is refused in one sentence", () => {
   const [model, checkpoint] = filesOf("good");
   beforeAll(async () => {
@@ -186,11 +238,11 @@ describe("a checkpoint that cannot be used is refused in one sentence", () => {
       writeFileSync(copied, Buffer.from(source.replace(from, to), "latin1"));
       await refused([text, "--resume", copied], 1, sentence);
     };
-    await edited('\\"hidden\\"', '\\"hiiden\\"', /cannot be resumed: its run had an option --hiiden/);
+    await edited('\\"hidden\\"', '\\"hiiden\\"', /cannot be used as a checkpoint: its run had an option --hiiden/);
     await edited(
       '\\"hidden\\":\\"16\\"',
       '\\"hidden\\":\\"-6\\"',
-      /cannot be resumed: --hidden must be a whole number/,
+      /cannot be used as a checkpoint: --hidden must be a whole number/,
     );
     await edited('\\"hidden\\":\\"16\\"', '\\"hidden\\":\\"17\\"', /cannot be used as a checkpoint: .*shape/);
     await edited('\\"update\\":9', '\\"update\\":x', /cannot be used as a checkpoint: /);

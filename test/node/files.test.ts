@@ -133,7 +133,7 @@ describe("checkSavable", () => {
   });
 
   it("removes the temporary files of killed processes, and no others", async () => {
-    const write = `import { saveFile } from ${JSON.stringify(new URL("../../build/ts/node/index.js", import.meta.url))};
+    const write = `import { saveFile } from ${JSON.stringify(new URL("../../build/ts/node/files.js", import.meta.url))};
       await saveFile(${JSON.stringify(at("model"))}, new Uint8Array(1 << 27));`;
     // Killed at rising delays, until a kill hits the moment of writing.
     for (let delay = 0; readdirSync(folder).every((name) => !name.endsWith(".tmp")) && delay < 200; delay++) {

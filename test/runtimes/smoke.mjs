@@ -31,3 +31,18 @@ export async function smoke({ AdamW, CharTokenizer, generate, lanes, LanguageMod
   if (!(result.lastLoss < result.firstLoss / 2)) throw new Error(`it did not learn: ${JSON.stringify(result)}`);
   return result;
 }
+
+/**
+ * For pages: saves into a file of the origin's own, as into one on the user's disk, and reads it again.
+ * @param {typeof import("../../ts/index.js")} unrolled
+ */
+export async function pageSmoke({ pageFile }) {
+  const folder = await navigator.storage.getDirectory();
+  const handle = await folder.getFileHandle("smoke.bin", { create: true });
+  const file = await pageFile("smoke.bin", { handle });
+  const content = Uint8Array.of(2, 7, 1, 8);
+  await file.save(new Uint8Array(100));
+  await file.save(content);
+  const read = await (await pageFile("smoke.bin", { handle })).load();
+  if (file.kind !== "file" || String(read) !== String(content)) throw new Error(`a page's file holds ${read}`);
+}

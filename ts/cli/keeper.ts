@@ -1,5 +1,6 @@
-import { rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { readModelFile, save } from "../io/model-file.js";
+import { CheckpointFiles } from "../node/checkpoint-files.js";
 import { checkSavable, FileError, saveFile } from "../node/files.js";
 import type { LanguageModel } from "../tasks/language-model.js";
 import type { CheckpointEvent, UpdateEvent, ValidEvent } from "../train/loop.js";
@@ -20,11 +21,24 @@ interface Snapshot extends Kept {
   readonly bytes: Uint8Array;
 }
 
+/** What a {@link Keeper} keeps. */
+export interface KeeperOptions {
+  /** Of the model. */
+  readonly path: string;
+  readonly model: LanguageModel;
+  readonly recipe: Recipe;
+  readonly seed: number;
+  readonly run: Pick<RunRecord, "options" | "text">;
+  readonly resumed: Resumption | undefined;
+  /** Checkpoints, the latest ones. */
+  readonly keep: number;
+}
+
 /** Keeps the model file, which has the best values, and the checkpoint, which has the latest. */
 export class Keeper {
   reporter: Reporter = quietReporter;
   readonly #path: string;
-  readonly #checkpointPath: string;
+  readonly #checkpoints: CheckpointFiles;
   readonly #resumed: Resumption | undefined;
   readonly #model: LanguageModel;
   readonly #recipe: Recipe;
@@ -33,23 +47,16 @@ export class Keeper {
   #update = 0;
   #validLoss: number | null = null;
   #validatedAt = -1;
-  /** Whether the checkpoint there is is that of an earlier run. */
+  /** Whether checkpoints that are there are those of an earlier run. */
   #stale: boolean;
   #savedAt = performance.now();
   #kept: Kept = { savedUpdate: null, savedLoss: null };
   /** What could not be written; tried again at the end. */
   #unwritten: Snapshot | undefined;
 
-  constructor(
-    path: string,
-    model: LanguageModel,
-    recipe: Recipe,
-    seed: number,
-    run: Pick<RunRecord, "options" | "text">,
-    resumed?: Resumption,
-  ) {
+  constructor({ path, model, recipe, seed, run, resumed, keep }: KeeperOptions) {
     this.#path = path;
-    this.#checkpointPath = checkpointPathOf(path);
+    this.#checkpoints = new CheckpointFiles(checkpointPathOf(path), { keep });
     this.#model = model;
     this.#recipe = recipe;
     this.#seed = seed;
@@ -74,8 +81,10 @@ export class Keeper {
     const replaces = await this.#checkFile(this.#path, bytes);
     const found = await stat(this.#path).catch(() => undefined);
     const regular = found === undefined || found.isFile();
-    if (regular) await this.#checkFile(this.#checkpointPath, bytes);
-    else this.#stale = false;
+    if (!regular) this.#stale = false;
+    // A run that goes on knows its checkpoints, and may have passed over a damaged one.
+    else if (this.#resumed === undefined) await this.#checkFile(this.#checkpoints.path, bytes);
+    else await checkSavable(this.#checkpoints.path, bytes);
     if (this.#resumed !== undefined) {
       const { update, savedUpdate, savedLoss } = this.#resumed.record;
       this.#update = update;
@@ -85,7 +94,7 @@ export class Keeper {
         this.#kept = { savedUpdate, savedLoss };
       }
     }
-    return { replaces, checkpoint: regular ? this.#checkpointPath : null };
+    return { replaces, checkpoint: regular ? this.#checkpoints.path : null };
   }
 
   async #checkFile(path: string, content: Uint8Array): Promise<boolean> {
@@ -110,17 +119,18 @@ export class Keeper {
   }
 
   async checkpoint({ update, bytes }: CheckpointEvent): Promise<void> {
-    const path = this.#checkpointPath;
+    // The first of a run takes the place of all that an earlier one has left.
+    const files = this.#stale ? new CheckpointFiles(this.#checkpoints.path) : this.#checkpoints;
     try {
-      await saveFile(path, bytes);
+      await files.save(bytes);
+      this.#stale = false;
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       // The one before is still there, and there may be room for the next.
       this.reporter.warn(`${error.message}; the run goes on without this checkpoint`);
       return;
     }
-    this.#stale = false;
-    await this.reporter.report({ kind: "checkpoint", update, path, bytes: bytes.length });
+    await this.reporter.report({ kind: "checkpoint", update, path: this.#checkpoints.path, bytes: bytes.length });
   }
 
   async updated({ update }: UpdateEvent): Promise<void> {
@@ -170,7 +180,7 @@ export class Keeper {
   }
 
   async #write({ bytes, reason, savedUpdate, savedLoss }: Snapshot): Promise<void> {
-    if (this.#stale) await rm(this.#checkpointPath, { force: true });
+    if (this.#stale) await this.#checkpoints.clear();
     this.#stale = false;
     await saveFile(this.#path, bytes);
     this.#unwritten = undefined;

@@ -4,6 +4,7 @@ import { format, parse } from "node:path";
 import { LoadError } from "../errors.js";
 import { entriesOf, parseUntrustedObject } from "../io/json.js";
 import { type ModelFile, readModelFile } from "../io/model-file.js";
+import { CheckpointFiles, latestOf } from "../node/checkpoint-files.js";
 import { FileError, loadFile } from "../node/files.js";
 import type { Options } from "./arguments.js";
 import { CommandError } from "./errors.js";
@@ -45,6 +46,8 @@ export interface Resumption {
   /** The model file of the run. */
   readonly out: string;
   readonly record: RunRecord;
+  /** Later checkpoints that could not be used. */
+  readonly refused: readonly FileError[];
 }
 
 /** The checkpoint that belongs to a model file: `lm.checkpoint.safetensors` beside `lm.safetensors`. */
@@ -55,7 +58,7 @@ export function checkpointPathOf(model: string): string {
 
 /** The model file that a checkpoint belongs to; undefined when the name is not a checkpoint's. */
 function modelPathOf(checkpoint: string): string | undefined {
-  const { dir, name, ext } = parse(checkpoint);
+  const { dir, name, ext } = parse(latestOf(checkpoint));
   if (ext === MARK) return format({ dir, name });
   return name.endsWith(MARK) ? format({ dir, name: name.slice(0, -MARK.length), ext }) : undefined;
 }
@@ -70,19 +73,34 @@ export function recordMetadata({ options, ...rest }: RunRecord): readonly [strin
 }
 
 /**
- * Finds and reads the checkpoint of a run.
- * @param path - the checkpoint, or the model file beside it
+ * Finds and reads the checkpoint of a run: the latest that can be used.
+ * @param path - the model file, or a checkpoint beside it; one before the latest is taken alone
+ * @param check - throws an error of this package when a run could not go on from these bytes
  * @throws FileError
  */
-export async function readResumption(path: string): Promise<Resumption> {
+export async function readResumption(
+  path: string,
+  check: (bytes: Uint8Array, record: RunRecord) => void,
+): Promise<Resumption> {
   const out = modelPathOf(path) ?? path;
   const checkpoint = checkpointPathOf(out);
-  const bytes = await loadFile(checkpoint).catch(async (error: unknown) => {
+  const read = (bytes: Uint8Array, from: string): Resumption => {
+    const record = readRecord(readModelFile(bytes));
+    check(bytes, record);
+    return { path: from, bytes, out, record, refused: [] };
+  };
+  if (path !== out && path !== checkpoint) {
+    const bytes = await loadFile(path);
+    return named(path, () => read(bytes, path), MARKED);
+  }
+  try {
+    const { value, refused } = await new CheckpointFiles(checkpoint).load(read);
+    return { ...value, refused };
+  } catch (error) {
     if (path === checkpoint || (error as { cause?: { code?: unknown } }).cause?.code !== "ENOENT") throw error;
     await loadFile(path);
     throw new FileError(path, `${path} cannot be resumed: its checkpoint, ${checkpoint}, does not exist`, error);
-  });
-  return named(checkpoint, () => ({ path: checkpoint, bytes, out, record: readRecord(readModelFile(bytes)) }), MARKED);
+  }
 }
 
 /** What {@link named} calls the file. */
@@ -119,18 +137,20 @@ function readRecord(file: ModelFile): RunRecord {
 
 /**
  * The values of options that a checkpoint keeps, checked as those of a command line.
- * @throws CommandError
+ * @throws LoadError
  */
-export function valuesOf(path: string, texts: ReadonlyMap<string, string>, options: Options): Record<string, unknown> {
+export function valuesOf(texts: ReadonlyMap<string, string>, options: Options): Record<string, unknown> {
   return Object.fromEntries(
     [...texts].map(([name, text]) => {
       const option = Object.hasOwn(options, name) ? options[name] : undefined;
-      try {
-        if (option !== undefined) return [name, option.parse(text, name)];
-      } catch (error) {
-        throw new CommandError(`${path} cannot be resumed: ${(error as Error).message}`, { cause: error });
+      if (option === undefined) {
+        throw new LoadError("value", `its run had an option --${name}, which there is not`);
       }
-      throw new CommandError(`${path} cannot be resumed: its run had an option --${name}, which there is not`);
+      try {
+        return [name, option.parse(text, name)];
+      } catch (error) {
+        throw new LoadError("value", (error as Error).message);
+      }
     }),
   );
 }

@@ -49,7 +49,7 @@ export const sampleUsage: Usage<typeof options> = {
     "unrolled sample lm.safetensors",
     'unrolled sample lm.safetensors --prompt "ROMEO:" --temperature 0.5',
     'unrolled sample lm.safetensors --prompt "const " --stop ";" --seed 7',
-    "unrolled sample lm.safetensors --prompt 'ROMEO:' --save-state romeo.state --length 0",
+    "unrolled sample lm.safetensors --prompt 'ROMEO:' --save-state romeo.state",
     "unrolled sample lm.safetensors --state romeo.state",
   ],
 };

@@ -15,7 +15,7 @@ import { Keeper } from "./keeper.js";
 import { named } from "./model.js";
 import { type Recipe, recipeOf, recipeOptions } from "./recipe.js";
 import { jsonReporter, LineReporter, ProgressReporter, quietReporter } from "./reporter.js";
-import { checkText, identityOf, MARKED, type Resumption, readResumption, valuesOf } from "./resume.js";
+import { checkText, identityOf, MARKED, type Resumption, type RunRecord, readResumption, valuesOf } from "./resume.js";
 import { grouped, interactive, many } from "./terminal.js";
 
 /** What decides the result of a run, and is taken from the checkpoint when it goes on. */
@@ -42,12 +42,18 @@ const limitOptions = {
   }),
 };
 
+/** How it is kept: with --resume those that are given take the place of the checkpoint's, each by itself. */
+const keepingOptions = {
+  "checkpoint-every": count("updates between checkpoints (default: every 100,000 characters)"),
+  "keep-checkpoints": count("how many checkpoints to keep, the latest ones (default 1)", { max: 1000 }),
+};
+
 const options = {
   ...fixedOptions,
   ...limitOptions,
+  ...keepingOptions,
   out: string("MODEL", "file for the model, safetensors (default lm.safetensors)"),
   resume: string("MODEL", "go on with the run that made this model, from the checkpoint beside it, on the same text"),
-  "checkpoint-every": count("updates between checkpoints (default: every 100,000 characters)"),
   "sample-every": count("updates between samples; 0: none (default: every 250,000 characters)", { min: 0 }),
   "sample-length": count("characters of a sample (default 300)", { max: 1_000_000 }),
   temperature: number("temperature of the samples (default 0.8)", { min: 0, max: 1000 }),
@@ -67,7 +73,8 @@ export const trainUsage: Usage<typeof options> = {
     "The model is saved whenever its validation loss is the lowest so far (without validation: every minute), and at the end. " +
       "A file that is there is only ever replaced by a complete one.",
     "Beside it (lm.checkpoint.safetensors for lm.safetensors) is a checkpoint of the latest state, from which --resume goes on; " +
-      "the run then ends as if it had never stopped. Ctrl-C finishes the update at hand and writes both; a second Ctrl-C ends " +
+      "the run then ends as if it had never stopped. With --keep-checkpoints there are earlier ones too " +
+      "(lm.checkpoint.previous-1.safetensors), and --resume takes the latest that is not damaged. Ctrl-C finishes the update at hand and writes both; a second Ctrl-C ends " +
       "at once. The checkpoint knows the recipe: only limits (--updates, --epochs, --seconds) can be given anew.",
   ],
   examples: [
@@ -94,10 +101,9 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const { operand: file, values: given, texts } = parseArguments(trainUsage, args);
   if (given.json && given.quiet) throw new UsageError("--json and --quiet exclude each other");
   if (given.resume !== undefined) checkResumeOptions(texts);
-  const resumed = given.resume === undefined ? undefined : await readResumption(given.resume);
+  const resumed = given.resume === undefined ? undefined : await readResumption(given.resume, checkResumption);
   const written = writtenOptions(texts, resumed);
-  const values: Values<typeof options> =
-    resumed === undefined ? given : { ...given, ...valuesOf(resumed.path, written, options) };
+  const values: Values<typeof options> = resumed === undefined ? given : { ...given, ...valuesOf(written, options) };
   const { seed = 1, validation = 0.05, seconds = null, prompt = "" } = values;
   const out = resumed?.out ?? given.out ?? "lm.safetensors";
   const recipe = recipeOf(values, seed);
@@ -114,7 +120,15 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const model = new LanguageModel({ tokenizer, ...recipe.model }).init({ seed, initializer: recipe.initializer });
   const optimizer = recipe.optimizer(model);
   if (resumed !== undefined) named(resumed.path, () => readCheckpoint(resumed.bytes, model, optimizer), MARKED);
-  const keeper = new Keeper(out, model, recipe, seed, { options: written, text: identity }, resumed);
+  const keeper = new Keeper({
+    path: out,
+    model,
+    recipe,
+    seed,
+    run: { options: written, text: identity },
+    resumed,
+    keep: values["keep-checkpoints"] ?? 1,
+  });
   const { replaces, checkpoint } = await keeper.check();
 
   const perUpdate = recipe.lanes.batchSize * recipe.lanes.seqLen;
@@ -140,6 +154,9 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
         ? new ProgressReporter()
         : new LineReporter();
   keeper.reporter = reporter;
+  for (const { message } of resumed?.refused ?? []) {
+    reporter.warn(`${message}; the run goes on from ${resumed?.path}, after update ${resumed?.record.update}`);
+  }
   await reporter.report(startReport());
   const begin = performance.now();
   const interruption = new Interruption(reporter);
@@ -224,6 +241,20 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Throws unless a checkpoint has everything that a run needs, whatever the text. */
+function checkResumption(bytes: Uint8Array, { options: written }: RunRecord): void {
+  const values: Values<typeof options> = valuesOf(written, options);
+  const { seed = 1 } = values;
+  const model = LanguageModel.from(bytes);
+  const optimizer = recipeOf(values, seed).optimizer(model);
+  try {
+    readCheckpoint(bytes, model, optimizer);
+  } finally {
+    optimizer.dispose();
+    model.dispose();
+  }
+}
+
 /** Throws `UsageError` for what a checkpoint says already. */
 function checkResumeOptions(texts: ReadonlyMap<string, string>): void {
   const fixed = [...texts.keys()].filter((name) => name === "out" || Object.hasOwn(fixedOptions, name));
@@ -235,8 +266,11 @@ function checkResumeOptions(texts: ReadonlyMap<string, string>): void {
 /** The options that a checkpoint keeps; limits that are given anew take the place of all earlier ones. */
 function writtenOptions(texts: ReadonlyMap<string, string>, resumed: Resumption | undefined): Map<string, string> {
   const isLimit = (name: string): boolean => Object.hasOwn(limitOptions, name);
-  const given = [...texts].filter(([name]) => isLimit(name) || Object.hasOwn(fixedOptions, name));
-  const before = [...(resumed?.record.options ?? [])].filter(([name]) => given.length === 0 || !isLimit(name));
+  const isKept = (name: string): boolean =>
+    isLimit(name) || Object.hasOwn(fixedOptions, name) || Object.hasOwn(keepingOptions, name);
+  const given = [...texts].filter(([name]) => isKept(name));
+  const anew = given.some(([name]) => isLimit(name));
+  const before = [...(resumed?.record.options ?? [])].filter(([name]) => !(anew && isLimit(name)));
   return new Map([...before, ...given]);
 }
 

@@ -36,7 +36,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: "cannot be read or written: input/output error",
 };
 
-function fileError(path: string, error: unknown): FileError {
+/** An error of the file system as a sentence that names the file. @internal */
+export function fileError(path: string, error: unknown): FileError {
   if (error instanceof FileError) return error;
   const { code = "", message } = error as { code?: string; message: string };
   return new FileError(path, `${path} ${REASONS[code] ?? `cannot be used: ${message}`}`, error);
@@ -120,9 +121,14 @@ function firstInvalid(bytes: Uint8Array): number {
  *
  * A symbolic link stays one, and permissions stay. What is not a regular file (`/dev/stdout`, a pipe) is written
  * directly.
+ * @param before - called when the new content is on the disk, before it takes the place of the old
  * @throws FileError
  */
-export async function saveFile(path: string, content: Uint8Array | string): Promise<void> {
+export async function saveFile(
+  path: string,
+  content: Uint8Array | string,
+  before: () => Promise<void> = async () => undefined,
+): Promise<void> {
   const { target, mode, regular } = await destination(path);
   try {
     if (!regular) {
@@ -131,6 +137,7 @@ export async function saveFile(path: string, content: Uint8Array | string): Prom
       return;
     }
     await throughTemporary(target, mode, content, async (temporary) => {
+      await before();
       await rename(temporary, target);
       await flushFolder(dirname(target));
     });
@@ -200,6 +207,11 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** A name for a temporary file beside `target`. @internal */
+export function temporaryPath(target: string): string {
+  return join(dirname(target), `${temporaryPrefix}${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+}
+
 /** Writes a temporary file beside `target`, calls `done` with its path, and leaves no such file behind. */
 async function throughTemporary(
   target: string,
@@ -207,7 +219,7 @@ async function throughTemporary(
   content: Uint8Array | string,
   done: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(target), `${temporaryPrefix}${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = temporaryPath(target);
   const remove = (): void => rmSync(temporary, { force: true });
   process.once("exit", remove);
   try {
