@@ -14,6 +14,7 @@
 
 #![allow(clippy::missing_safety_doc)] // said once, above
 
+use crate::cells::program;
 use crate::gemm;
 use crate::gemm::pack::Gates;
 use crate::memory;
@@ -936,4 +937,31 @@ pub unsafe extern "C" fn ur_sequence_backward(arguments: *const SequenceArgument
         Some(layer) => status(sequence::backward::<F32x4>(&layer)),
         None => INVALID,
     }
+}
+
+// Compiled cells: see crate::cells::program. A program is a block of words, its calls are described by another.
+
+/// Bytes of the packed weights of a program.
+#[no_mangle]
+pub unsafe extern "C" fn ur_program_prepared_bytes(program: *const i32) -> usize {
+    program::prepared_len(program) * size_of::<f32>()
+}
+
+/// Packs the weights into `prepared`: forward forms, and backward forms too if asked for. Invalid when the program has
+/// codes or numbers that are none.
+#[no_mangle]
+pub unsafe extern "C" fn ur_program_prepare(call: *const program::Call<f32>, backward: u32) -> i32 {
+    status(program::prepare::<F32x4>(&*call, backward != 0))
+}
+
+/// Runs a prepared program over its sequences; with `training` what backward needs stays in the arena.
+#[no_mangle]
+pub unsafe extern "C" fn ur_program_forward(call: *mut program::Call<f32>) -> i32 {
+    status(program::forward::<F32x4>(&mut *call))
+}
+
+/// Adds to the gradients that the call names; what forward kept is spent.
+#[no_mangle]
+pub unsafe extern "C" fn ur_program_backward(call: *const program::Call<f32>) -> i32 {
+    status(program::backward::<F32x4>(&*call))
 }

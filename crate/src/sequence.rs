@@ -275,7 +275,7 @@ pub unsafe fn backward<L: Lane>(layer: &Layer<L::Elem>) -> Result<(), OutOfMemor
 unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Result<(), OutOfMemory> {
     let scratch = Scratch::new();
     let s = layer.sizes();
-    let words = keep::<u32>(Order::words(layer.batch, layer.steps))?;
+    let words = keep::<u32>(1, Order::words(layer.batch, layer.steps))?;
     let order = Order::fill(layer.batch, layer.steps, layer.reverse, layer.lengths, words);
     let rows = order.total();
     let states = layer.batch + rows;
@@ -284,14 +284,14 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
         order: words,
         x: null(),
         ids: null(),
-        gates: keep(rows * s.row)?,
+        gates: keep(rows, s.row)?,
         recurrent: null_mut(),
-        h: keep(states * s.state_padded)?,
-        c: if C::HAS_MEMORY { keep((states + squashed) * s.padded)? } else { null_mut() },
-        unprojected: if s.projected { keep(rows * s.padded)? } else { null_mut() },
+        h: keep(states, s.state_padded)?,
+        c: if C::HAS_MEMORY { keep(states + squashed, s.padded)? } else { null_mut() },
+        unprojected: if s.projected { keep(rows, s.padded)? } else { null_mut() },
     };
     if C::SEPARATE_RECURRENT {
-        saved.recurrent = keep(rows * s.row)?;
+        saved.recurrent = keep(rows, s.row)?;
     }
     let (p, prepared) = (s.prepared(), layer.prepared.cast_const());
     let (w_ih, bias) = (prepared.add(p.w_ih), prepared.add(p.bias));

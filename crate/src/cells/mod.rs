@@ -1,4 +1,4 @@
-//! The hand-fused cells: pointwise mathematics of one time step, forward and backward. Matrix products, masks, states
+//! The hand-fused cells, and the machine for all others ([`program`]). Of the hand-fused: pointwise mathematics of one time step, forward and backward. Matrix products, masks, states
 //! and weight gradients are the business of [`crate::sequence`], once for all cells.
 //!
 //! Gate buffers hold rows of `GATES * hidden` values, hidden units padded to whole lanes: padding computes harmless
@@ -7,6 +7,7 @@
 mod elman;
 mod gru;
 mod lstm;
+pub mod program;
 
 pub use elman::Elman;
 pub use gru::Gru;

@@ -9,7 +9,7 @@ use crate::simd::{Lane, Real, WIDTH};
 use core::ptr::null_mut;
 
 /// How the rows of a weight matrix, `gates * hidden` of them, spread over padded positions.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Gates {
     pub gates: usize,
     pub hidden: usize,

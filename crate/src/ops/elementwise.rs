@@ -85,6 +85,30 @@ pub unsafe fn unary<L: Lane>(
     Ok(())
 }
 
+/// dy f'(x), with y = f(x); x and y are asked for where the kind reads them.
+#[inline(always)]
+pub(crate) fn slope<L: Lane>(kind: u32, alpha: L::Elem, dy: L, x: impl FnOnce() -> L, y: impl FnOnce() -> L) -> L {
+    let (zero, one, two) = (L::zero(), L::constant(1.0), L::constant(2.0));
+    match kind {
+        NEG => -dy,
+        EXP => dy * y(),
+        LOG => dy / x(),
+        SQRT => dy / (two * y()),
+        SQUARE => dy * (two * x()),
+        ABS => {
+            let x = x();
+            dy * x.select_gt(zero, one, zero.select_gt(x, -one, zero))
+        }
+        RECIPROCAL => {
+            let y = y();
+            -(dy * (y * y))
+        }
+        SIN => dy * x().sin_cos().1,
+        COS => -(dy * x().sin_cos().0),
+        _ => dy * activation::derivative::<L>(kind, alpha, y()),
+    }
+}
+
 /// dx += dy f'(x), with y = f(x).
 ///
 /// # Safety
@@ -99,29 +123,22 @@ pub unsafe fn unary_backward<L: Lane>(
     alpha: L::Elem,
 ) -> Result<(), Invalid> {
     macro_rules! each {
-        ($f:expr) => {
-            spans(n, |span| span.add::<L>($f(span, span.load::<L>(dy)), dx))
+        ($kind:expr) => {
+            spans(n, |at| at.add::<L>(slope($kind, alpha, at.load(dy), || at.load(x), || at.load(y)), dx))
         };
     }
-    let (zero, one, two) = (L::zero(), L::constant(1.0), L::constant(2.0));
     match kind {
         // The derivatives are a few operations, so one loop that asks for the kind as it goes will do.
-        0..activation::COUNT => each!(|at: Span, dy: L| dy * activation::derivative::<L>(kind, alpha, at.load::<L>(y))),
-        NEG => each!(|_, dy: L| -dy),
-        EXP => each!(|at: Span, dy: L| dy * at.load::<L>(y)),
-        LOG => each!(|at: Span, dy: L| dy / at.load::<L>(x)),
-        SQRT => each!(|at: Span, dy: L| dy / (two * at.load::<L>(y))),
-        SQUARE => each!(|at: Span, dy: L| dy * (two * at.load::<L>(x))),
-        ABS => each!(|at: Span, dy: L| {
-            let x = at.load::<L>(x);
-            dy * x.select_gt(zero, one, zero.select_gt(x, -one, zero))
-        }),
-        RECIPROCAL => each!(|at: Span, dy: L| {
-            let y = at.load::<L>(y);
-            -(dy * (y * y))
-        }),
-        SIN => each!(|at: Span, dy: L| dy * at.load::<L>(x).sin_cos().1),
-        COS => each!(|at: Span, dy: L| -(dy * at.load::<L>(x).sin_cos().0)),
+        0..activation::COUNT => each!(kind),
+        NEG => each!(NEG),
+        EXP => each!(EXP),
+        LOG => each!(LOG),
+        SQRT => each!(SQRT),
+        SQUARE => each!(SQUARE),
+        ABS => each!(ABS),
+        RECIPROCAL => each!(RECIPROCAL),
+        SIN => each!(SIN),
+        COS => each!(COS),
         _ => return Err(Invalid),
     }
     Ok(())

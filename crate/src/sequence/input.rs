@@ -93,7 +93,7 @@ pub unsafe fn input_products<L: Lane>(
         kept.ids = id_rows(input, order, rows)?;
     }
     if mode == Tokens::Gathered {
-        let x = keep::<L::Elem>(rows * n)?;
+        let x = keep::<L::Elem>(rows, n)?;
         for row in 0..rows {
             let id = *kept.ids.add(row) as usize;
             copy_row::<L>(input.table.add(id * n), x.add(row * n), n);
@@ -147,13 +147,13 @@ unsafe fn input_rows<L: Lane>(
     if order.is_layout(input.x.time, input.x.batch, input.size) {
         return Ok(input.x.data);
     }
-    let to = keep::<L::Elem>(rows * input.size)?;
+    let to = keep::<L::Elem>(rows, input.size)?;
     gather_rows::<L>(input.x, order, input.size, input.size, to);
     Ok(to)
 }
 
 unsafe fn id_rows<E>(input: &Input<E>, order: Order, rows: usize) -> Result<*const i32, OutOfMemory> {
-    let to = keep::<i32>(rows)?;
+    let to = keep::<i32>(rows, 1)?;
     for t in 0..order.steps {
         for row in 0..order.live(t) {
             let from = input.ids.at(order.time(t, row), order.original(row));

@@ -154,9 +154,9 @@ impl Order {
     }
 }
 
-/// Arena memory that outlives the call.
-pub fn keep<E>(count: usize) -> Result<*mut E, OutOfMemory> {
-    memory::arena_elements(count).ok_or(OutOfMemory)
+/// Arena memory of `rows` rows that outlives the call.
+pub fn keep<E>(rows: usize, columns: usize) -> Result<*mut E, OutOfMemory> {
+    rows.checked_mul(columns).and_then(memory::arena_elements).ok_or(OutOfMemory)
 }
 
 /// # Safety
