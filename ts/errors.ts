@@ -174,6 +174,22 @@ export class LoadError extends UnrolledError {
   }
 }
 
+/** The equations of a cell given to `defineCell` cannot be compiled. */
+export class CellDefinitionError extends UnrolledError {
+  /** The offending expression, for example `sigmoid(gate("i")).mul(c)`. */
+  readonly expression: string;
+
+  constructor(cell: string, expression: string, problem: string) {
+    super(
+      "CELL_DEFINITION",
+      "CellDefinitionError",
+      `${cell}: ${expression}: ${problem} (what cannot be written with these operations can be a Module that computes ` +
+        "step by step with ordinary tensors)",
+    );
+    this.expression = expression;
+  }
+}
+
 /** A text or an id cannot be encoded or decoded. */
 export class TokenizerError extends UnrolledError {
   constructor(message: string) {

@@ -36,6 +36,7 @@ export { type ExampleSplit, type SplitOptions, splitExamples } from "./data/spli
 export type { TextSource } from "./data/text-source.js";
 export {
   ArgumentError,
+  CellDefinitionError,
   CorePoisonedError,
   DataError,
   DTypeError,
@@ -125,6 +126,17 @@ export {
   type AdaptiveSoftmaxOptions,
 } from "./nn/adaptive-softmax.js";
 export { IRNN, type IRNNOptions } from "./nn/cells/irnn.js";
+export type { CellSizes, CompiledOptions, CompiledRunOptions } from "./nn/compiler/compiled.js";
+export type { CellTools, GateOptions, NormOptions, Value, VectorOptions } from "./nn/compiler/trace.js";
+export {
+  type CellDefinitionOptions,
+  type CompiledClass,
+  type CompiledLayer,
+  type CompiledLayerOptions,
+  type CompiledSequenceOptions,
+  type CompiledState,
+  defineCell,
+} from "./nn/define-cell.js";
 export { Dropout } from "./nn/dropout.js";
 export { Embedding, type EmbeddingLayerOptions } from "./nn/embedding.js";
 export { GRU, GRUCell } from "./nn/gru.js";

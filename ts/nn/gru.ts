@@ -7,21 +7,22 @@
  *   h_t  = (1 - z) n + z h_{t-1}
  */
 import { cellKinds } from "../tensor/kinds.js";
-import { type CellKind, type CellOptions, RecurrentCell, RecurrentLayer, type RecurrentOptions } from "./recurrent.js";
+import { type FusedCell, fused } from "./fused.js";
+import { type CellOptions, RecurrentCell, RecurrentLayer, type RecurrentOptions } from "./recurrent.js";
 import type { HiddenState } from "./state.js";
 
-const kind: CellKind = { cell: cellKinds.gru, gates: 3, memory: false, activation: 0, alpha: 0 };
+const cell: FusedCell = { where: "GRU", cell: cellKinds.gru, gates: 3, memory: false };
 
 /** GRU layers. State: h of (numLayers * directions, B, H). */
 export class GRU extends RecurrentLayer<HiddenState> {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
-    super(kind, inputSize, hiddenSize, options);
+    super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);
   }
 }
 
 /** One step of a GRU. State: h of (B, H). */
 export class GRUCell extends RecurrentCell<HiddenState> {
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
-    super(kind, inputSize, hiddenSize, options);
+    super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);
   }
 }

@@ -8,10 +8,11 @@
  *   h_t     = o tanh(c_t)                                  with a projection: W_hr (o tanh(c_t))
  */
 import { cellKinds } from "../tensor/kinds.js";
-import { type CellKind, type CellOptions, RecurrentCell, RecurrentLayer, type RecurrentOptions } from "./recurrent.js";
+import { type FusedCell, fused } from "./fused.js";
+import { type CellOptions, RecurrentCell, RecurrentLayer, type RecurrentOptions } from "./recurrent.js";
 import type { LSTMState } from "./state.js";
 
-const kind: CellKind = { cell: cellKinds.lstm, gates: 4, memory: true, activation: 0, alpha: 0 };
+const cell: FusedCell = { where: "LSTM", cell: cellKinds.lstm, gates: 4, memory: true };
 
 /** Options of {@link LSTM}. */
 export interface LSTMOptions extends RecurrentOptions {
@@ -21,14 +22,18 @@ export interface LSTMOptions extends RecurrentOptions {
 
 /** LSTM layers. State: h of (numLayers * directions, B, H or projectionSize), c of (numLayers * directions, B, H). */
 export class LSTM extends RecurrentLayer<LSTMState> {
+  /** Size that h is projected to; 0 for none. */
+  readonly projectionSize: number;
+
   constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
-    super(kind, inputSize, hiddenSize, options, options.projectionSize);
+    super(fused(cell, hiddenSize, options, options.projectionSize), inputSize, hiddenSize, options);
+    this.projectionSize = options.projectionSize ?? 0;
   }
 }
 
 /** One step of an LSTM. State: h and c of (B, H). */
 export class LSTMCell extends RecurrentCell<LSTMState> {
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
-    super(kind, inputSize, hiddenSize, options);
+    super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);
   }
 }

@@ -6,14 +6,13 @@
  */
 import type { Core } from "../core/core.js";
 import { ArgumentError, ShapeError } from "../errors.js";
-import { checkProbability, dropout, dropWeight } from "../tensor/dropout.js";
+import { checkProbability, dropout } from "../tensor/dropout.js";
 import { writeIds } from "../tensor/embedding.js";
-import { type Initializer, Parameter } from "../tensor/parameter.js";
+import type { Initializer, Parameter } from "../tensor/parameter.js";
 import { releaseScratch } from "../tensor/scope.js";
-import { PreparedWeights, type SequenceWeights, sequence, type TimeStrides } from "../tensor/sequence.js";
+import type { TimeStrides } from "../tensor/sequence.js";
 import { coreOf, createTensor, operand, sameShape, type Tensor } from "../tensor/tensor.js";
 import { checkSize } from "./check.js";
-import { uniform } from "./initializers.js";
 import { Module } from "./module.js";
 import type { RecurrentState } from "./state.js";
 
@@ -28,7 +27,7 @@ export interface RecurrentOptions {
   /** Probability of dropout between layers (not after the last), while training; default 0. */
   readonly dropout?: number;
   /**
-   * Probability that an element of the recurrent weights `weight_hh` is dropped while training, the same ones at every
+   * Probability that an element of the recurrent weights (`weight_hh`) is dropped while training, the same ones at every
    * step (DropConnect, Wan et al. 2013; on recurrent weights Merity, Keskar & Socher 2018); default 0. All calls of the
    * layer in one update share a mask.
    */
@@ -61,92 +60,122 @@ export interface SequenceResult<S extends RecurrentState> {
   readonly state: S;
 }
 
-/** What tells one kind of cell from another. */
+/** A state of a cell and its width. */
+export interface StateSize {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** What tells one kind of cell from another, with its sizes. @internal */
 export interface CellKind {
-  /** Number of the cell in the core. */
-  readonly cell: number;
-  /** Rows of the weights, in units of H. */
-  readonly gates: number;
-  /** Whether there is a memory c beside h. */
-  readonly memory: boolean;
-  /** Activation of the Elman cell. */
-  readonly activation: number;
-  readonly alpha: number;
+  readonly states: readonly StateSize[];
+  /** Number of the state that is the output. */
+  readonly output: number;
+  /** Declares the parameters of one layer and direction: names without suffix. */
+  parameters(inputSize: number): readonly (readonly [name: string, parameter: Parameter])[];
+  /** What runs one layer and direction. */
+  runner(inputSize: number): CellRunner;
 }
 
-/** Names of one layer's parameters, PyTorch's. */
-interface WeightNames {
-  readonly weightIh: string;
-  readonly weightHh: string;
-  readonly biasIh: string;
-  readonly biasHh: string;
-  readonly weightHr: string;
+/** Runs one layer in one direction; owns what it derived from the weights. @internal */
+export interface CellRunner {
+  run(call: CellRun): void;
+  dispose(): void;
 }
 
-function weightNames(suffix: string): WeightNames {
-  return {
-    weightIh: `weight_ih${suffix}`,
-    weightHh: `weight_hh${suffix}`,
-    biasIh: `bias_ih${suffix}`,
-    biasHh: `bias_hh${suffix}`,
-    weightHr: `weight_hr${suffix}`,
-  };
+/** One run over sequences; everything has been validated by the layer. @internal */
+export interface CellRun {
+  /** Name for error messages. */
+  readonly where: string;
+  readonly core: Core;
+  readonly steps: number;
+  readonly batch: number;
+  readonly reverse: boolean;
+  /** (B), each from 0 to T; undefined: all are T. */
+  readonly lengths: ArrayLike<number> | undefined;
+  /** Pointer of the same as i32 in the arena; 0 for none. */
+  readonly lengthsPointer: number;
+  readonly x: Tensor;
+  readonly xStrides: TimeStrides;
+  /** The parameter of a name (without suffix), as it is now; null where there is none. */
+  parameter(name: string): Parameter | null;
+  /** Initial states (any, B, width), of which this run takes the slice `stateIndex`; null is zeros. */
+  readonly initial: readonly (Tensor | null)[];
+  readonly stateIndex: number;
+  /** Receives the outputs at column `outColumn` of each row; null when only the states are of interest. */
+  readonly out: Tensor | null;
+  readonly outStrides: TimeStrides;
+  readonly outColumn: number;
+  /** Receive the final states, slice `stateIndex`. */
+  readonly final: readonly Tensor[];
+  /** Probability of dropout of recurrent weights, and the stream of its draws. */
+  readonly weightDropout: number;
+  readonly stream: number;
+  /** Steps of a segment that backward computes again; 0 for none. */
+  readonly recompute: number;
+  /** What the caller gave to `forward`. */
+  readonly options: object;
+  /** Element strides of time and batch of sequences that are given as options, by their width. */
+  optionStrides(width: number): TimeStrides;
 }
 
 /** A module whose parameters are fields of computed names. */
 abstract class Weights extends Module {
   [name: `weight_${string}` | `bias_${string}`]: Parameter;
 
-  protected declareWeights(
-    names: WeightNames,
-    kind: CellKind,
-    sizes: { input: number; hidden: number; projection: number },
-    bias: boolean,
-    initializer: Initializer | undefined,
-  ): void {
+  protected declareWeights(kind: CellKind, inputSize: number, suffix: string): void {
     const fields = this as unknown as Record<string, Parameter>;
-    const { input, hidden, projection } = sizes;
-    const rows = kind.gates * hidden;
-    const bound = 1 / Math.sqrt(hidden);
-    const draw = initializer ?? uniform(-bound, bound);
-    fields[names.weightIh] = new Parameter([rows, input], draw);
-    fields[names.weightHh] = new Parameter([rows, projection > 0 ? projection : hidden], draw);
-    if (bias) {
-      fields[names.biasIh] = new Parameter([rows], draw);
-      fields[names.biasHh] = new Parameter([rows], draw);
-    }
-    if (projection > 0) fields[names.weightHr] = new Parameter([projection, hidden], draw);
+    for (const [name, parameter] of kind.parameters(inputSize)) fields[name + suffix] = parameter;
   }
 
-  /** The parameters as they are now: fields may have been replaced, to tie weights. */
-  protected weightsOf(names: WeightNames, core: Core): SequenceWeights {
-    const fields = this as unknown as Record<string, Parameter | undefined>;
-    const found = (name: string): Parameter | null => {
-      const parameter = fields[name];
-      if (parameter === undefined) return null;
-      operand(parameter, this.label, core);
-      return parameter;
-    };
-    return {
-      weightIh: found(names.weightIh) as Parameter,
-      weightHh: found(names.weightHh) as Parameter,
-      biasIh: found(names.biasIh),
-      biasHh: found(names.biasHh),
-      weightHr: found(names.weightHr),
-    };
+  /** The parameter as it is now: fields may have been replaced, to tie weights. */
+  protected weight(name: string, core: Core): Parameter | null {
+    const parameter = (this as unknown as Record<string, Parameter | undefined>)[name];
+    if (parameter === undefined) return null;
+    operand(parameter, this.label, core);
+    return parameter;
   }
+
+  /** The given states by number; null for zeros. */
+  protected initialStates(
+    kind: CellKind,
+    state: RecurrentState | undefined,
+    shape: (size: number) => readonly number[],
+    core: Core,
+  ): (Tensor | null)[] {
+    return kind.states.map(({ name, size }) => {
+      if (state === undefined) return null;
+      const value = state[name];
+      if (value === undefined) throw new ArgumentError(this.label, "state", `an object with ${name}`, state);
+      if (!sameShape(value.shape, shape(size))) {
+        throw new ShapeError(this.label, `state.${name}`, shape(size), value.shape);
+      }
+      operand(value, this.label, core);
+      return value;
+    });
+  }
+}
+
+/** Tensors by the names of the states. */
+function named<S extends RecurrentState>(kind: CellKind, values: readonly Tensor[]): S {
+  return Object.fromEntries(kind.states.map(({ name }, i) => [name, values[i] as Tensor])) as unknown as S;
+}
+
+function outputSizeOf(kind: CellKind): number {
+  return (kind.states[kind.output] as StateSize).size;
 }
 
 /** One layer in one direction. */
 interface Direction {
-  readonly names: WeightNames;
-  readonly prepared: PreparedWeights;
-  /** Of the weights that dropout changed: apart, so that a forward pass without it changes nothing for backward. */
-  readonly dropped: PreparedWeights;
+  readonly suffix: string;
+  readonly runner: CellRunner;
 }
 
-/** Base of RNN, LSTM and GRU. */
-export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
+/** Base of all recurrent layers. */
+export abstract class RecurrentLayer<
+  S extends RecurrentState,
+  O extends SequenceOptions<S> = SequenceOptions<S>,
+> extends Weights {
   readonly inputSize: number;
   readonly hiddenSize: number;
   readonly numLayers: number;
@@ -157,18 +186,15 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
   /** Steps of a segment that backward computes again; 0 for none. */
   readonly recompute: number;
   readonly batchFirst: boolean;
-  /** Size that h is projected to; 0 for none. */
-  readonly projectionSize: number;
   readonly #kind: CellKind;
   /** By layer, then direction. */
   readonly #stack: Direction[] = [];
 
   /** @internal */
-  constructor(kind: CellKind, inputSize: number, hiddenSize: number, options: RecurrentOptions, projectionSize = 0) {
+  constructor(kind: CellKind, inputSize: number, hiddenSize: number, options: RecurrentOptions) {
     super();
     const where = new.target.name;
     checkSize(where, "inputSize", inputSize);
-    checkSize(where, "hiddenSize", hiddenSize);
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
     this.numLayers = options.numLayers ?? 1;
@@ -178,23 +204,17 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
     this.weightDropout = options.weightDropout ?? 0;
     this.recompute = options.recompute ?? 0;
     this.batchFirst = options.batchFirst ?? true;
-    this.projectionSize = projectionSize;
     checkSize(where, "numLayers", this.numLayers);
     checkProbability(where, "dropout", this.dropout);
     checkProbability(where, "weightDropout", this.weightDropout);
     if (options.recompute !== undefined) checkSize(where, "recompute", this.recompute);
-    if (projectionSize !== 0) checkSize(where, "projectionSize", projectionSize);
-    if (projectionSize >= hiddenSize) {
-      throw new ArgumentError(where, "projectionSize", "less than hiddenSize", projectionSize);
-    }
     this.#kind = kind;
     for (let layer = 0; layer < this.numLayers; layer++) {
       const input = layer === 0 ? inputSize : this.outputSize;
       for (let direction = 0; direction < this.directions; direction++) {
-        const names = weightNames(`_l${layer}${direction === 1 ? "_reverse" : ""}`);
-        const sizes = { input, hidden: hiddenSize, projection: projectionSize };
-        this.declareWeights(names, kind, sizes, this.bias, options.initializer);
-        this.#stack.push({ names, prepared: new PreparedWeights(), dropped: new PreparedWeights() });
+        const suffix = `_l${layer}${direction === 1 ? "_reverse" : ""}`;
+        this.declareWeights(kind, input, suffix);
+        this.#stack.push({ suffix, runner: kind.runner(input) });
       }
     }
   }
@@ -204,9 +224,14 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
     return this.bidirectional ? 2 : 1;
   }
 
-  /** Size of h: the projection's, or H. */
+  /** Names and widths of the states. */
+  get states(): readonly StateSize[] {
+    return this.#kind.states;
+  }
+
+  /** Width of the output in one direction: H, or what the cell makes of it, for example a projection's size. */
   get stateSize(): number {
-    return this.projectionSize > 0 ? this.projectionSize : this.hiddenSize;
+    return outputSizeOf(this.#kind);
   }
 
   /** Last axis of the output: directions * stateSize. */
@@ -220,9 +245,10 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
    *
    * @throws ShapeError, ArgumentError (lengths)
    */
-  forward(x: Tensor, options: SequenceOptions<S> = {}): SequenceResult<S> {
+  forward(x: Tensor, options?: O): SequenceResult<S> {
     const where = this.label;
     const core = coreOf(x, where);
+    const kind = this.#kind;
     const batched = x.shape.length === 3;
     const layout = this.batchFirst ? ["B", "T", this.inputSize] : ["T", "B", this.inputSize];
     if (!(batched || x.shape.length === 2) || x.shape[x.shape.length - 1] !== this.inputSize) {
@@ -233,13 +259,12 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
     const batch = batched ? (x.shape[1 - timeAxis] as number) : 1;
     const slices = this.numLayers * this.directions;
     const stateShape = (size: number): number[] => (batched ? [slices, batch, size] : [slices, size]);
-    const h0 = this.#initial(options.state, "h", stateShape(this.stateSize), core);
-    const c0 = this.#kind.memory ? this.#initial(options.state, "c", stateShape(this.hiddenSize), core) : null;
+    const initial = this.initialStates(kind, options?.state, stateShape, core);
     const last = batched && this.batchFirst ? [batch, steps, this.outputSize] : [steps, batch, this.outputSize];
     const output = createTensor(core, batched ? last : [steps, this.outputSize]);
-    const hn = createTensor(core, stateShape(this.stateSize));
-    const cn = this.#kind.memory ? createTensor(core, stateShape(this.hiddenSize)) : null;
-    const lengths = this.#lengths(options.lengths, batch, steps, core);
+    const final = kind.states.map(({ size }) => createTensor(core, stateShape(size)));
+    const lengths = this.#lengths(options?.lengths, batch, steps);
+    const lengthsPointer = lengths === undefined ? 0 : writeIds(core, lengths);
     const strides = (width: number, outer: boolean): TimeStrides =>
       outer && timeAxis === 1 ? { time: width, batch: steps * width } : { time: batch * width, batch: width };
     let below = x;
@@ -249,36 +274,29 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
       const out = top ? output : createTensor(core, [steps, batch, this.outputSize]);
       for (let direction = 0; direction < this.directions; direction++) {
         const stateIndex = layer * this.directions + direction;
-        const { names, prepared, dropped } = this.#stack[stateIndex] as Direction;
-        const weights = this.weightsOf(names, core);
-        // A stream of its own for every layer and direction, other than that of dropout between layers.
-        const stream = Math.imul(this.stream ^ (stateIndex + 1), 0x01000193) >>> 0;
-        const weightHh = dropWeight(weights.weightHh, this.weightDropout, stream);
-        sequence({
+        const { suffix, runner } = this.#stack[stateIndex] as Direction;
+        runner.run({
           where,
           core,
-          cell: this.#kind.cell,
-          activation: this.#kind.activation,
-          alpha: this.#kind.alpha,
           steps,
           batch,
-          input,
-          hidden: this.hiddenSize,
-          projection: this.projectionSize,
           reverse: direction === 1,
           lengths,
+          lengthsPointer,
           x: below,
           xStrides: strides(input, layer === 0),
-          weights: { ...weights, weightHh },
-          prepared: weightHh === weights.weightHh ? prepared : dropped,
-          h0,
-          c0,
+          parameter: (name) => this.weight(name + suffix, core),
+          initial,
           stateIndex,
           out,
           outStrides: strides(this.outputSize, top),
           outColumn: direction * this.stateSize,
-          hn,
-          cn,
+          final,
+          weightDropout: this.weightDropout,
+          // A stream of its own for every layer and direction, other than that of dropout between layers.
+          stream: Math.imul(this.stream ^ (stateIndex + 1), 0x01000193) >>> 0,
+          options: options ?? {},
+          optionStrides: (width) => strides(width, true),
           recompute: this.recompute,
         });
       }
@@ -286,21 +304,11 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
       below = top ? out : dropout(out, this.dropout, this.stream);
     }
     releaseScratch(core);
-    return { output, state: (cn === null ? { h: hn } : { h: hn, c: cn }) as unknown as S };
+    return { output, state: named(kind, final) };
   }
 
-  #initial(state: S | undefined, name: string, shape: readonly number[], core: Core): Tensor | null {
-    if (state === undefined) return null;
-    const value = state[name];
-    if (value === undefined) throw new ArgumentError(this.label, "state", `an object with ${name}`, state);
-    if (!sameShape(value.shape, shape)) throw new ShapeError(this.label, `state.${name}`, shape, value.shape);
-    operand(value, this.label, core);
-    return value;
-  }
-
-  /** Copies lengths into the arena; 0 for none. */
-  #lengths(lengths: SequenceOptions<S>["lengths"], batch: number, steps: number, core: Core): number {
-    if (lengths === undefined) return 0;
+  #lengths(lengths: SequenceOptions<S>["lengths"], batch: number, steps: number): ArrayLike<number> | undefined {
+    if (lengths === undefined) return undefined;
     if (lengths.length !== batch) throw new ShapeError(this.label, "lengths", [batch], [lengths.length]);
     for (let row = 0; row < batch; row++) {
       const length = lengths[row] as number;
@@ -308,14 +316,11 @@ export abstract class RecurrentLayer<S extends RecurrentState> extends Weights {
         throw new ArgumentError(this.label, `lengths[${row}]`, `an integer from 0 to ${steps}`, length);
       }
     }
-    return writeIds(core, lengths);
+    return lengths;
   }
 
   protected override release(): void {
-    for (const { prepared, dropped } of this.#stack) {
-      prepared.dispose();
-      dropped.dispose();
-    }
+    for (const { runner } of this.#stack) runner.dispose();
   }
 }
 
@@ -327,31 +332,29 @@ export interface CellOptions {
   readonly initializer?: Initializer;
 }
 
-/** Base of RNNCell, LSTMCell and GRUCell: one step. */
+/** Base of all cells: one step. */
 export abstract class RecurrentCell<S extends RecurrentState> extends Weights {
   readonly inputSize: number;
   readonly hiddenSize: number;
   readonly bias: boolean;
   readonly #kind: CellKind;
-  readonly #names = weightNames("");
-  readonly #prepared = new PreparedWeights();
+  readonly #runner: CellRunner;
 
   /** @internal */
   constructor(kind: CellKind, inputSize: number, hiddenSize: number, options: CellOptions) {
     super();
     checkSize(new.target.name, "inputSize", inputSize);
-    checkSize(new.target.name, "hiddenSize", hiddenSize);
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
     this.bias = options.bias ?? true;
     this.#kind = kind;
-    this.declareWeights(
-      this.#names,
-      kind,
-      { input: inputSize, hidden: hiddenSize, projection: 0 },
-      this.bias,
-      options.initializer,
-    );
+    this.declareWeights(kind, inputSize, "");
+    this.#runner = kind.runner(inputSize);
+  }
+
+  /** Names and widths of the states. */
+  get states(): readonly StateSize[] {
+    return this.#kind.states;
   }
 
   /**
@@ -363,55 +366,43 @@ export abstract class RecurrentCell<S extends RecurrentState> extends Weights {
   forward(x: Tensor, state?: S): S {
     const where = this.label;
     const core = coreOf(x, where);
+    const kind = this.#kind;
     const batched = x.shape.length === 2;
     if (!(batched || x.shape.length === 1) || x.shape[x.shape.length - 1] !== this.inputSize) {
       throw new ShapeError(where, "x", `[B, ${this.inputSize}] or [${this.inputSize}]`, x.shape);
     }
     const batch = batched ? (x.shape[0] as number) : 1;
-    const shape = batched ? [batch, this.hiddenSize] : [this.hiddenSize];
-    const initial = (name: string): Tensor | null => {
-      if (state === undefined) return null;
-      const value = state[name];
-      if (value === undefined) throw new ArgumentError(where, "state", `an object with ${name}`, state);
-      if (!sameShape(value.shape, shape)) throw new ShapeError(where, `state.${name}`, shape, value.shape);
-      operand(value, where, core);
-      return value;
-    };
-    const [h0, c0] = [initial("h"), this.#kind.memory ? initial("c") : null];
-    const hn = createTensor(core, shape);
-    const cn = this.#kind.memory ? createTensor(core, shape) : null;
-    sequence({
+    const shape = (size: number): number[] => (batched ? [batch, size] : [size]);
+    const initial = this.initialStates(kind, state, shape, core);
+    const final = kind.states.map(({ size }) => createTensor(core, shape(size)));
+    this.#runner.run({
       where,
       core,
-      cell: this.#kind.cell,
-      activation: this.#kind.activation,
-      alpha: this.#kind.alpha,
       steps: 1,
       batch,
-      input: this.inputSize,
-      hidden: this.hiddenSize,
-      projection: 0,
       reverse: false,
-      lengths: 0,
+      lengths: undefined,
+      lengthsPointer: 0,
       x,
       xStrides: { time: batch * this.inputSize, batch: this.inputSize },
-      weights: this.weightsOf(this.#names, core),
-      prepared: this.#prepared,
-      h0,
-      c0,
+      parameter: (name) => this.weight(name, core),
+      initial,
       stateIndex: 0,
       out: null,
       outStrides: { time: 0, batch: 0 },
       outColumn: 0,
-      hn,
-      cn,
+      final,
+      weightDropout: 0,
+      stream: 0,
+      options: {},
+      optionStrides: (width) => ({ time: batch * width, batch: width }),
       recompute: 0,
     });
     releaseScratch(core);
-    return (cn === null ? { h: hn } : { h: hn, c: cn }) as unknown as S;
+    return named(kind, final);
   }
 
   protected override release(): void {
-    this.#prepared.dispose();
+    this.#runner.dispose();
   }
 }

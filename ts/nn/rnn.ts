@@ -10,10 +10,10 @@ import { softmax } from "../tensor/softmax.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { activate } from "../tensor/unary.js";
 import { checkActivation } from "./check.js";
+import { type FusedCell, fused } from "./fused.js";
 import { Linear } from "./linear.js";
 import { Module } from "./module.js";
 import {
-  type CellKind,
   type CellOptions,
   RecurrentCell,
   RecurrentLayer,
@@ -31,10 +31,10 @@ export interface RNNOptions extends RecurrentOptions {
   readonly alpha?: number;
 }
 
-function elman(nonlinearity: ActivationName = "tanh", alpha = nonlinearity === "leakyRelu" ? 0.01 : 1): CellKind {
+function elman(nonlinearity: ActivationName = "tanh", alpha = nonlinearity === "leakyRelu" ? 0.01 : 1): FusedCell {
   const activation = checkActivation("RNN", "nonlinearity", nonlinearity);
   if (!Number.isFinite(alpha)) throw new ArgumentError("RNN", "alpha", "a finite number", alpha);
-  return { cell: cellKinds.elman, gates: 1, memory: false, activation, alpha };
+  return { where: "RNN", cell: cellKinds.elman, gates: 1, memory: false, activation, alpha };
 }
 
 /** Elman layers. State: h of (numLayers * directions, B, H). */
@@ -42,7 +42,7 @@ export class RNN extends RecurrentLayer<HiddenState> {
   readonly nonlinearity: ActivationName;
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
-    super(elman(options.nonlinearity, options.alpha), inputSize, hiddenSize, options);
+    super(fused(elman(options.nonlinearity, options.alpha), hiddenSize, options), inputSize, hiddenSize, options);
     this.nonlinearity = options.nonlinearity ?? "tanh";
   }
 }
@@ -54,7 +54,7 @@ export class RNNCell extends RecurrentCell<HiddenState> {
     hiddenSize: number,
     options: CellOptions & Pick<RNNOptions, "nonlinearity" | "alpha"> = {},
   ) {
-    super(elman(options.nonlinearity, options.alpha), inputSize, hiddenSize, options);
+    super(fused(elman(options.nonlinearity, options.alpha), hiddenSize, options), inputSize, hiddenSize, options);
   }
 }
 

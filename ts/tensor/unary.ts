@@ -15,7 +15,8 @@ const Unary: Operation = {
   },
 };
 
-function unary(name: keyof typeof unaryKinds, x: Tensor, alpha = 0): Tensor {
+/** The function of a name. @internal */
+export function unary(name: keyof typeof unaryKinds, x: Tensor, alpha = 0): Tensor {
   if (!Number.isFinite(alpha)) throw new ArgumentError(name, "alpha", "a finite number", alpha);
   const core = coreOf(x, name);
   const from = operand(x, name, core);

@@ -1,0 +1,166 @@
+/** A traced cell as a kind of recurrent layer: its parameters, its sizes, and what runs it. */
+import { ArgumentError, ShapeError } from "../../errors.js";
+import { type Initializer, Parameter } from "../../tensor/parameter.js";
+import { operand, type Tensor, tensor } from "../../tensor/tensor.js";
+import { checkSize } from "../check.js";
+import { uniform } from "../initializers.js";
+import type { CellKind, CellRun, CellRunner } from "../recurrent.js";
+import { type Graph, sizeOfWidth, type Width } from "./graph.js";
+import { type ExtraInput, runReference, type Sizes } from "./reference.js";
+import { KEEP, withForcedGates, withResets } from "./variants.js";
+
+/** Options of `forward` that only compiled cells have. */
+export interface CompiledRunOptions {
+  /** The cell's further inputs by name: (B, T, width) as x is laid out, or (B, width) for the same at every step. */
+  readonly inputs?: Readonly<Record<string, Tensor>> | undefined;
+  /** Gates whose activation is held at a number, for teaching: `{ f: 1 }` is an LSTM that forgets nothing. */
+  readonly force?: Readonly<Record<string, number>> | undefined;
+  /** B T numbers as x is laid out; where one is not 0, the states are zeros before that step. */
+  readonly resets?: ArrayLike<number> | undefined;
+}
+
+/** Sizes of a cell beside inputSize and hiddenSize, for example `projectionSize`, which the cell's widths name. */
+export interface CellSizes {
+  readonly [size: `${string}Size`]: number;
+}
+
+/** Options of the layer that a kind depends on. */
+export interface CompiledOptions {
+  readonly bias?: boolean;
+  readonly initializer?: Initializer;
+  /** Computes step by step with ordinary operations: slow, to compare with. */
+  readonly reference?: boolean;
+}
+
+/** Names of widths that occur in a graph, except those that the constructor's arguments give. */
+function namedWidths(graph: Graph): ReadonlySet<string> {
+  const widths: (Width | null)[] = [graph.inputWidth, ...graph.states.map(({ width }) => width)];
+  for (const { width } of [...graph.extras, ...graph.vectors]) widths.push(width);
+  for (const { gates } of graph.weights) widths.push(...gates.map(({ width }) => width));
+  const names = new Set(widths.filter((width): width is string => typeof width === "string"));
+  names.delete("input");
+  names.delete("hidden");
+  return names;
+}
+
+/**
+ * @param initializers of parameters by their name without suffix, where the cell has its own
+ * @throws ArgumentError for a size that is missing or no size
+ */
+export function compiledKind(
+  graph: Graph,
+  initializers: Readonly<Record<string, Initializer>>,
+  hidden: number,
+  options: CompiledOptions & CellSizes,
+): CellKind {
+  const where = graph.name;
+  checkSize(where, "hiddenSize", hidden);
+  const named = new Map([["hidden", hidden]]);
+  for (const name of namedWidths(graph)) {
+    const size = options[`${name}Size`] as number;
+    checkSize(where, `${name}Size`, size);
+    named.set(name, size);
+  }
+  const sizesFor = (input: number): Sizes => new Map([...named, ["input", input]]);
+  const { bias = true } = options;
+  return {
+    states: graph.states.map(({ name, width }) => ({ name, size: sizeOfWidth(width, named) })),
+    output: graph.output,
+    parameters(input) {
+      const sizes = sizesFor(input);
+      const expected = sizeOfWidth(graph.inputWidth, sizes);
+      if (input !== expected) throw new ArgumentError(where, "inputSize", `${expected}, as x is used beside it`, input);
+      return declare(graph, sizes, bias, initializers, options.initializer);
+    },
+    runner: (input) => new CompiledRunner(graph, sizesFor(input)),
+  };
+}
+
+function declare(
+  graph: Graph,
+  sizes: Sizes,
+  bias: boolean,
+  initializers: Readonly<Record<string, Initializer>>,
+  given: Initializer | undefined,
+): [string, Parameter][] {
+  const bound = 1 / Math.sqrt(sizes.get("hidden") as number);
+  const draw = (name: string): Initializer => given ?? initializers[name] ?? uniform(-bound, bound);
+  const made: [string, Parameter][] = [];
+  for (const { name, columns, heads, gates } of graph.weights) {
+    const depth = sizeOfWidth(columns as Width, sizes);
+    const rows = gates.map(({ width }) => sizeOfWidth(width, sizes));
+    for (const size of [depth, ...rows]) {
+      if (size % heads !== 0) throw new ArgumentError(graph.name, name, `divisible into ${heads} heads`, size);
+    }
+    const height = rows.reduce((sum, row) => sum + row, 0);
+    made.push([name, new Parameter([height, depth / heads], draw(name))]);
+  }
+  for (const { name, gates } of bias ? graph.biases : []) {
+    const height = gates.reduce((sum, { width }) => sum + sizeOfWidth(width, sizes), 0);
+    made.push([name, new Parameter([height], draw(name))]);
+  }
+  for (const { name, width, initializer } of graph.vectors) {
+    made.push([name, new Parameter([sizeOfWidth(width, sizes)], initializer ?? draw(name))]);
+  }
+  return made;
+}
+
+/** Runs a compiled cell, one layer and direction. */
+class CompiledRunner implements CellRunner {
+  readonly #graph: Graph;
+  readonly #sizes: Sizes;
+  /** Graphs by the options that changed them. */
+  readonly #variants = new Map<string, Graph>();
+
+  constructor(graph: Graph, sizes: Sizes) {
+    this.#graph = graph;
+    this.#sizes = sizes;
+  }
+
+  run(call: CellRun): void {
+    const options: CompiledRunOptions = call.options;
+    const graph = this.#variant(call, options);
+    const extras = new Map<string, ExtraInput>();
+    for (const { name, width } of this.#graph.extras) {
+      extras.set(name, extraInput(call, name, sizeOfWidth(width, this.#sizes), options.inputs?.[name]));
+    }
+    if (options.resets !== undefined) extras.set(KEEP, keepInput(call, options.resets));
+    runReference(graph, call, this.#sizes, extras);
+  }
+
+  dispose(): void {
+    this.#variants.clear();
+  }
+
+  #variant({ where }: CellRun, { force, resets }: CompiledRunOptions): Graph {
+    if (force === undefined && resets === undefined) return this.#graph;
+    const key = JSON.stringify([force, resets !== undefined]);
+    let graph = this.#variants.get(key);
+    if (graph === undefined) {
+      graph = force === undefined ? this.#graph : withForcedGates(this.#graph, force, where);
+      if (resets !== undefined) graph = withResets(graph);
+      this.#variants.set(key, graph);
+    }
+    return graph;
+  }
+}
+
+function extraInput(call: CellRun, name: string, width: number, given: Tensor | undefined): ExtraInput {
+  const { steps, batch, where } = call;
+  if (given === undefined) throw new ArgumentError(where, "inputs", `an object with ${name}`, given);
+  operand(given, where, call.core);
+  if (given.shape[given.shape.length - 1] === width) {
+    if (given.size === batch * width) return { tensor: given, time: 0, batch: width };
+    if (given.size === steps * batch * width) return { tensor: given, ...call.optionStrides(width) };
+  }
+  throw new ShapeError(where, `inputs.${name}`, `[B, ${width}] or [B, T, ${width}]`, given.shape);
+}
+
+function keepInput(call: CellRun, resets: ArrayLike<number>): ExtraInput {
+  const { steps, batch, where, core } = call;
+  if (resets.length !== steps * batch) {
+    throw new ShapeError(where, `resets of ${resets.length} values`, [steps * batch], [resets.length]);
+  }
+  const keep = Float32Array.from(resets, (reset) => (reset === 0 ? 1 : 0));
+  return { tensor: tensor(keep, [keep.length, 1], core), ...call.optionStrides(1) };
+}

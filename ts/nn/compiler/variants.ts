@@ -1,0 +1,73 @@
+/** Graphs made from a cell's graph by options of `forward`: gates held at a number, states that are reset. */
+import { ArgumentError } from "../../errors.js";
+import { unaryKinds } from "../../tensor/kinds.js";
+import { type Graph, type GraphNode, operands, reachable } from "./graph.js";
+
+/** Name of the further input that is 0 before a step whose state is reset, else 1. */
+export const KEEP = "(keep)";
+
+/** The graph with some nodes in place of others. */
+function substitute(graph: Graph, replace: (node: GraphNode) => GraphNode | undefined): Graph {
+  const made = new Map<GraphNode, GraphNode>();
+  const of = (node: GraphNode): GraphNode => made.get(node) as GraphNode;
+  for (const node of graph.nodes) {
+    const replacement = replace(node);
+    if (replacement !== undefined) made.set(node, replacement);
+    else if (node.kind === "unary" || node.kind === "norm") made.set(node, { ...node, a: of(node.a) });
+    else if (node.kind === "binary") made.set(node, { ...node, a: of(node.a), b: of(node.b) });
+    else if (node.kind === "gate") {
+      const products = node.products.map((product) => ({ ...product, source: of(product.source) }));
+      made.set(node, { ...node, products });
+    } else made.set(node, node);
+  }
+  const next = graph.next.map(of);
+  return { ...graph, next, nodes: reachable(next) };
+}
+
+/** The activation of a gate: the first function of one value on the way from its products, before any state. */
+function activationsOf(graph: Graph, gate: string): ReadonlySet<GraphNode> {
+  const found = new Set<GraphNode>();
+  const visit = (node: GraphNode): void => {
+    const users = graph.next.includes(node) ? [] : graph.nodes.filter((user) => operands(user).includes(node));
+    for (const user of users) {
+      if (user.kind === "unary" && (unaryKinds[user.operation] < 16 || user.operation === "exp")) found.add(user);
+      else if (user.kind === "binary" || user.kind === "norm" || user.kind === "unary") visit(user);
+    }
+  };
+  const gates = graph.nodes.filter((node) => node.kind === "gate" && node.name === gate);
+  gates.forEach(visit);
+  return found.size > 0 ? found : new Set(gates);
+}
+
+/** The graph in which the activations of gates are numbers. @throws ArgumentError for a gate that there is not */
+export function withForcedGates(graph: Graph, force: Readonly<Record<string, number>>, where: string): Graph {
+  const values = new Map<GraphNode, number>();
+  for (const [gate, value] of Object.entries(force)) {
+    const activations = activationsOf(graph, gate);
+    const [activation] = activations;
+    if (activation === undefined || activations.size > 1) {
+      throw new ArgumentError(where, "force", "an object of numbers by gates that have one activation", gate);
+    }
+    if (!Number.isFinite(value)) throw new ArgumentError(where, `force.${gate}`, "a finite number", value);
+    values.set(activation, value);
+  }
+  return substitute(graph, (node) => {
+    const value = values.get(node);
+    // The width stays, so that the number can be whatever the gate was: a factor, a state.
+    return value === undefined
+      ? undefined
+      : { kind: "constant", text: `${node.text} = ${value}`, width: node.width, value };
+  });
+}
+
+/** The graph in which every state is multiplied by the further input {@link KEEP}. */
+export function withResets(graph: Graph): Graph {
+  const keep: GraphNode = { kind: "extra", name: KEEP, text: KEEP, width: 1 };
+  const states: ReadonlySet<GraphNode> = new Set(graph.nodes.filter((node) => node.kind === "state"));
+  const reset = substitute(graph, (node) =>
+    states.has(node)
+      ? { kind: "binary", operation: "mul", text: node.text, width: node.width, a: node, b: keep }
+      : undefined,
+  );
+  return { ...reset, extras: [...graph.extras, { name: KEEP, width: 1 }] };
+}

@@ -1,0 +1,103 @@
+/**
+ * Cells from their equations.
+ *
+ * The step is traced once into a graph ({@link trace}), from which layers of any sizes are made: their parameters, and
+ * programs that the core runs over whole sequences, forward and back.
+ */
+import { ArgumentError } from "../errors.js";
+import type { Initializer } from "../tensor/parameter.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { type CellSizes, type CompiledOptions, type CompiledRunOptions, compiledKind } from "./compiler/compiled.js";
+import { type CellDefinition, trace } from "./compiler/trace.js";
+import {
+  type CellOptions,
+  RecurrentCell,
+  RecurrentLayer,
+  type RecurrentOptions,
+  type SequenceOptions,
+} from "./recurrent.js";
+
+/** State of a compiled cell: a tensor (numLayers * directions, B, width) for each name. */
+export type CompiledState<S extends string> = { readonly [name in S]: Tensor };
+
+/** What `forward` of a compiled layer takes besides the sequences. */
+export interface CompiledSequenceOptions<S extends string>
+  extends SequenceOptions<CompiledState<S>>,
+    CompiledRunOptions {}
+
+/** Options of a compiled layer. */
+export type CompiledLayerOptions = RecurrentOptions & CompiledOptions & CellSizes;
+
+/** Layers of a compiled cell. */
+export type CompiledLayer<S extends string> = RecurrentLayer<CompiledState<S>, CompiledSequenceOptions<S>>;
+
+/** The class of a compiled cell's layers, as `LSTM` is; `Cell` is one step, as `LSTMCell`. */
+export interface CompiledClass<S extends string> {
+  new (inputSize: number, hiddenSize: number, options?: CompiledLayerOptions): CompiledLayer<S>;
+  readonly Cell: new (
+    inputSize: number,
+    hiddenSize: number,
+    options?: CellOptions & CompiledOptions & CellSizes,
+  ) => RecurrentCell<CompiledState<S>>;
+}
+
+/** What {@link defineCell} takes. */
+export interface CellDefinitionOptions<S extends string, E extends string = never> extends CellDefinition<S, E> {
+  /**
+   * How parameters are drawn, by their names without suffix (`weight_hh`); default U(-1/sqrt(H), 1/sqrt(H)). The
+   * option `initializer` of a layer comes first.
+   */
+  readonly initializers?: Readonly<Record<string, Initializer>>;
+}
+
+/**
+ * The class of a recurrent layer from the equations of one step:
+ *
+ * ```ts
+ * export const PeepholeLSTM = defineCell({            // Gers & Schmidhuber 2000
+ *   name: "PeepholeLSTM",
+ *   state: ["h", "c"],
+ *   step({ x, h, c }, { gate, vector, sigmoid, tanh }) {
+ *     const i = sigmoid(gate("i", x, h).add(vector("p_i").mul(c)));
+ *     const f = sigmoid(gate("f", x, h).add(vector("p_f").mul(c)));
+ *     const g = tanh(gate("g", x, h));
+ *     const cNext = f.mul(c).add(i.mul(g));
+ *     const o = sigmoid(gate("o", x, h).add(vector("p_o").mul(cNext)));
+ *     return { h: o.mul(tanh(cNext)), c: cNext };
+ *   },
+ * });
+ * const layer = new PeepholeLSTM(64, 128, { numLayers: 2 });
+ * ```
+ *
+ * The parameters of layer k are `weight_ih_l{k}` (gates by rows, those that take x), `weight_<s>h_l{k}` for each state
+ * s that gates take, `bias_l{k}`, and the vectors by their names; the reverse direction has the suffix `_reverse`.
+ *
+ * @throws CellDefinitionError naming the cell and the offending expression
+ */
+export function defineCell<const S extends string, const E extends string = never>(
+  definition: CellDefinitionOptions<S, E>,
+): CompiledClass<S> {
+  const graph = trace(definition);
+  const { name, initializers = {} } = definition;
+  const parameters = [...graph.weights, ...graph.biases, ...graph.vectors];
+  for (const parameter of Object.keys(initializers)) {
+    if (parameters.some((known) => known.name === parameter)) continue;
+    throw new ArgumentError(name, "initializers", `by ${parameters.map((known) => known.name).join(", ")}`, parameter);
+  }
+  class Cell extends RecurrentCell<CompiledState<S>> {
+    constructor(inputSize: number, hiddenSize: number, options: CellOptions & CompiledOptions & CellSizes = {}) {
+      super(compiledKind(graph, initializers, hiddenSize, options), inputSize, hiddenSize, options);
+    }
+  }
+  class Layer extends RecurrentLayer<CompiledState<S>, CompiledSequenceOptions<S>> {
+    static readonly Cell = Cell;
+
+    constructor(inputSize: number, hiddenSize: number, options: CompiledLayerOptions = {}) {
+      super(compiledKind(graph, initializers, hiddenSize, options), inputSize, hiddenSize, options);
+    }
+  }
+  // Error messages and model files name the cell, whatever a minifier makes of these classes.
+  Object.defineProperty(Layer, "name", { value: name });
+  Object.defineProperty(Cell, "name", { value: `${name}.Cell` });
+  return Layer;
+}
