@@ -104,6 +104,8 @@ export interface CellTools {
   readonly square: UnaryTool;
   readonly abs: UnaryTool;
   readonly reciprocal: UnaryTool;
+  readonly sin: UnaryTool;
+  readonly cos: UnaryTool;
   /** Default slope 0.01. */
   leakyRelu(value: Value, slope?: number): Value;
   /** Default alpha 1. */
