@@ -85,14 +85,17 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
     Adagrad: onnx,
     Adam: onnx,
     Gather: onnx,
+    GRU: onnx,
     HardSigmoid: onnx,
     LayerNormalization: onnx,
     LogSoftmax: onnx,
+    LSTM: onnx,
     Momentum: onnx,
     NegativeLogLikelihoodLoss: onnx,
     RNN: onnx,
     SoftmaxCrossEntropyLoss: onnx,
   },
+  onnx_ext: { GRU: onnx, LSTM: onnx, RNN: onnx },
   model_files: { safetensors_state_dict: stateDict, safetensors_charlm: charModel },
 };
 
@@ -116,9 +119,6 @@ export const missing: ReadonlySet<string> = new Set([
   "model",
   "model_files/keras_file",
   "model_files/tfjs_layers_model",
-  "onnx_ext",
-  "onnx_node/GRU",
-  "onnx_node/LSTM",
   "wordvec",
 ]);
 

@@ -65,6 +65,7 @@ export class Node {
   /** Inputs that the operator has taken as constants and needs no more. */
   readonly consumed = new Set<number>();
   readonly #names: readonly string[];
+  readonly #given: readonly string[];
   readonly #attributes = new Map<string, AttributeMessage>();
 
   constructor(
@@ -82,12 +83,18 @@ export class Node {
     this.constants = constants;
     this.shapes = shapes;
     this.#names = names;
+    this.#given = message.inputs;
     for (const attribute of message.attributes) this.#attributes.set(attribute.name, attribute);
   }
 
   /** Name of an input in the specification. */
   inputName(index: number): string {
     return (this.#names[Math.min(index, this.#names.length - 1)] ?? "").replace(/[?.]+$/, "");
+  }
+
+  /** Whether an input is there, rather than left out. */
+  given(index: number): boolean {
+    return (this.#given[index] ?? "") !== "";
   }
 
   has(attribute: string): boolean {

@@ -1,11 +1,11 @@
 /**
- * The messages of ONNX files that are used here, read from the protobuf wire format. Field numbers are those of
+ * The messages of ONNX files that are used here, read from and written in the protobuf wire format. Field numbers are those of
  * onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
  *
  * Files are not trusted: lengths are held against the bytes that are there, and nothing is allocated by what a file
  * merely declares; every refusal is a `LoadError`.
  */
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { LoadError } from "../../errors.js";
 
 /** Graphs nest (the branches of an If) at most this deep; a hostile file could exhaust the stack. */
@@ -334,4 +334,154 @@ function axisLength(message: Uint8Array): number | string {
     else field.skip();
   });
   return length;
+}
+
+/** A tensor to write. */
+export interface WritableTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** float32, or int64. */
+  readonly data: Float32Array | readonly number[];
+}
+
+/** A node to write. */
+export interface WritableNode {
+  readonly operator: string;
+  readonly domain?: string;
+  readonly name?: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Whole numbers; numbers as `{ float }`; strings; lists of them; tensors. */
+  readonly attributes?: Readonly<Record<string, WritableAttribute>>;
+}
+
+export type WritableAttribute =
+  | number
+  | string
+  | { readonly float: number }
+  | { readonly integers: readonly number[] }
+  | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
+  | { readonly tensor: WritableTensor };
+
+/** What a graph takes or gives: float32, or int64 where it is whole. */
+export interface WritableValue {
+  readonly name: string;
+  readonly whole?: boolean;
+  readonly shape: readonly (number | string)[];
+}
+
+/** A model to write. */
+export interface WritableModel {
+  readonly name: string;
+  /** Version of the operators by domain. */
+  readonly opsets: Readonly<Record<string, number>>;
+  readonly inputs: readonly WritableValue[];
+  readonly outputs: readonly WritableValue[];
+  readonly initializers: readonly WritableTensor[];
+  readonly nodes: readonly WritableNode[];
+}
+
+/** Version of the format; 8 is what runtimes since 2021 read. */
+const IR_VERSION = 8;
+
+/** Writes a whole file; what {@link readModel} reads. */
+export function writeModel({ name, opsets, inputs, outputs, initializers, nodes }: WritableModel): Uint8Array {
+  const to = new BinaryWriter();
+  putInteger(to, 1, IR_VERSION);
+  putString(to, 2, "unrolled");
+  putMessage(to, 7, () => {
+    for (const node of nodes) putMessage(to, 1, () => putNode(to, node));
+    putString(to, 2, name);
+    for (const tensor of initializers) putMessage(to, 5, () => putTensor(to, tensor));
+    for (const input of inputs) putMessage(to, 11, () => putValue(to, input));
+    for (const output of outputs) putMessage(to, 12, () => putValue(to, output));
+  });
+  for (const [domain, version] of Object.entries(opsets)) {
+    putMessage(to, 8, () => {
+      putString(to, 1, domain);
+      putInteger(to, 2, version);
+    });
+  }
+  return to.finish();
+}
+
+function putInteger(to: BinaryWriter, field: number, value: number): void {
+  to.tag(field, WireType.Varint).int64(value);
+}
+
+function putString(to: BinaryWriter, field: number, value: string): void {
+  to.tag(field, WireType.LengthDelimited).string(value);
+}
+
+function putMessage(to: BinaryWriter, field: number, content: () => void): void {
+  to.tag(field, WireType.LengthDelimited).fork();
+  content();
+  to.join();
+}
+
+function putNode(to: BinaryWriter, { operator, domain, name, inputs, outputs, attributes = {} }: WritableNode): void {
+  for (const input of inputs) putString(to, 1, input);
+  for (const output of outputs) putString(to, 2, output);
+  if (name !== undefined) putString(to, 3, name);
+  putString(to, 4, operator);
+  for (const [key, value] of Object.entries(attributes)) putMessage(to, 5, () => putAttribute(to, key, value));
+  if (domain !== undefined) putString(to, 7, domain);
+}
+
+function putAttribute(to: BinaryWriter, name: string, value: WritableAttribute): void {
+  putString(to, 1, name);
+  const type = (number: number): void => putInteger(to, 20, number);
+  if (typeof value === "number") {
+    putInteger(to, 3, value);
+    type(2);
+  } else if (typeof value === "string") {
+    putString(to, 4, value);
+    type(3);
+  } else if ("float" in value) {
+    to.tag(2, WireType.Bit32).float(value.float);
+    type(1);
+  } else if ("tensor" in value) {
+    putMessage(to, 5, () => putTensor(to, value.tensor));
+    type(4);
+  } else if ("floats" in value) {
+    for (const number of value.floats) to.tag(7, WireType.Bit32).float(number);
+    type(6);
+  } else if ("integers" in value) {
+    for (const number of value.integers) putInteger(to, 8, number);
+    type(7);
+  } else {
+    for (const text of value.strings) putString(to, 9, text);
+    type(8);
+  }
+}
+
+function putTensor(to: BinaryWriter, { name, shape, data }: WritableTensor): void {
+  for (const length of shape) putInteger(to, 1, length);
+  const real = data instanceof Float32Array;
+  putInteger(to, 2, real ? 1 : 7);
+  putString(to, 8, name);
+  const raw = new DataView(new ArrayBuffer(data.length * (real ? 4 : 8)));
+  data.forEach((value, i) => {
+    if (real) raw.setFloat32(i * 4, value, true);
+    else raw.setBigInt64(i * 8, BigInt(value), true);
+  });
+  to.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(raw.buffer));
+}
+
+function putValue(to: BinaryWriter, { name, whole = false, shape }: WritableValue): void {
+  putString(to, 1, name);
+  putMessage(to, 2, () => {
+    putMessage(to, 1, () => {
+      putInteger(to, 1, whole ? 7 : 1);
+      putMessage(to, 2, () => {
+        for (const length of shape) {
+          putMessage(to, 1, () => {
+            if (typeof length === "number") putInteger(to, 1, length);
+            else putString(to, 2, length);
+          });
+        }
+      });
+    });
+  });
 }

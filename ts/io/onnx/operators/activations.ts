@@ -1,5 +1,6 @@
 /** Activations of recurrent operators, with the numbers that they take from the node's attributes. */
 
+import type { CellTools, Value } from "../../../nn/compiler/trace.js";
 import type { ActivationName } from "../../../tensor/kinds.js";
 import { quoted } from "../../json.js";
 import type { Node } from "../node.js";
@@ -81,3 +82,23 @@ export function fusedActivation({ name, alpha, beta }: Activation): ActivationNa
       return undefined;
   }
 }
+
+/** An activation in the equations of a cell. */
+export function tracedActivation(tools: CellTools, activation: Activation): (value: Value) => Value {
+  const fused = fusedActivation(activation);
+  const { name, alpha, beta } = activation;
+  if (fused !== undefined) return (value) => tools.activation(fused, value, alpha);
+  switch (name) {
+    case "HardSigmoid":
+      return (value) => tools.clamp(value.mul(alpha).add(beta), 0, 1);
+    case "ScaledTanh":
+      return (value) => tools.tanh(value.mul(beta)).mul(alpha);
+    case "ThresholdedRelu":
+      // 1 from the threshold on, else 0: no float32 between the two is near enough for what is between 0 and 1.
+      return (value) => value.mul(tools.clamp(value.sub(alpha).mul(STEEP).add(1), 0, 1));
+    default:
+      return (value) => value.mul(alpha).add(beta);
+  }
+}
+
+const STEEP = 2e38;

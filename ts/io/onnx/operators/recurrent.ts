@@ -15,7 +15,7 @@ import { Ids } from "../../../tensor/ids.js";
 import { concat, permute, reshape, slice } from "../../../tensor/shape.js";
 import { type PlainTensor, type Tensor, zeros } from "../../../tensor/tensor.js";
 import type { Inputs, Node, Operator } from "../node.js";
-import { isPlainTensor, type PlainValue, type Value } from "../tensors.js";
+import type { PlainValue, Value } from "../tensors.js";
 import { type Activation, type ActivationKind, readActivations } from "./activations.js";
 
 /** Any of the package's recurrent layers; those without a memory leave the state's c alone. */
@@ -23,60 +23,54 @@ export interface SequenceLayer extends Module {
   forward(x: Tensor, options: SequenceOptions<LSTMState>): SequenceResult<RecurrentState>;
 }
 
-/** The weights of one direction, gates in the order of the package: by the names that PyTorch has for them. */
-export interface DirectionWeights {
-  /** [gates * H, I] */
-  readonly weight_ih: PlainTensor;
-  /** [gates * H, H] */
-  readonly weight_hh: PlainTensor;
-  /** [gates * H] each; undefined where there is no B. */
-  readonly bias_ih: PlainTensor | undefined;
-  readonly bias_hh: PlainTensor | undefined;
-  /** [3 * H], as the file has them; undefined where there is no P. */
-  readonly peepholes: PlainTensor | undefined;
+/**
+ * How the steps of a node are computed. The layer's parameters have PyTorch's names (weight_ih, weight_hh, bias_ih,
+ * bias_hh), and peephole_i, peephole_f, peephole_o.
+ */
+export interface Form {
+  /** Where each gate of the layer is among those of ONNX. */
+  readonly gates: readonly number[];
+  readonly make: (inputSize: number, hiddenSize: number, options: LayerOptions) => SequenceLayer;
 }
 
-/** How the steps of a node are computed. */
-export interface Form {
-  readonly make: (inputSize: number, hiddenSize: number, options: RecurrentOptions) => SequenceLayer;
-  /** The layer's parameters of one direction, without the suffix of layer and direction. */
-  readonly parameters: (weights: DirectionWeights) => Readonly<Record<string, PlainTensor | undefined>>;
-}
+/** The options that a node decides. */
+type LayerOptions = Pick<RecurrentOptions, "bias" | "batchFirst" | "bidirectional">;
 
 /** One of the three operators. */
-export interface RecurrentKind {
-  /** Where each gate of the package is among those of ONNX. */
-  readonly gates: readonly number[];
+export interface RecurrentKind<A extends readonly ActivationKind[] = readonly ActivationKind[]> {
+  /** How many gates there are in the weights. */
+  readonly gates: number;
   /** Whether there is a state c beside h. */
   readonly memory: boolean;
-  readonly activations: readonly ActivationKind[];
-  /** Reads the attributes that are the operator's own. */
+  /** The default activations of one direction. */
+  readonly activations: A;
+  /** Reads the attributes that are the operator's own; the result is asked for each direction. */
   readonly form: (
     node: Node,
     clip: number | undefined,
-  ) => (activations: readonly Activation[], peepholes: boolean) => Form;
+  ) => (activations: { readonly [I in keyof A]: Activation }, peepholes: boolean) => Form;
 }
 
 /** Places of the inputs; the last two are of the LSTM alone. */
 const [X, W, R, B, LENGTHS, H0, C0, P] = [0, 1, 2, 3, 4, 5, 6, 7];
 const weightInputs = [W, R, B, P];
 
-/** A layer, and the directions that it computes. */
+/** Directions that one layer computes. */
 interface Unit {
   readonly first: number;
   readonly directions: number;
   /** Whether the layer is given the rows turned around. */
   readonly turned: boolean;
-  readonly activations: readonly Activation[];
+  readonly form: Form;
 }
 
-export function recurrentOperator(kind: RecurrentKind): Operator {
+export function recurrentOperator<const A extends readonly ActivationKind[]>(kind: RecurrentKind<A>): Operator {
   const states = kind.memory ? ["initial_c?", "P?"] : [];
   return {
     inputs: ["X", "W", "R", "B?", "sequence_lens?", "initial_h?", ...states],
     constantFolding: false,
     prepare: (node) => {
-      const run = new RecurrentNode(node, kind);
+      const run = new RecurrentNode(node, kind as unknown as RecurrentKind);
       return (inputs) => run.evaluate(inputs);
     },
   };
@@ -88,10 +82,10 @@ class RecurrentNode {
   readonly #batchFirst: boolean;
   readonly #directions: number;
   readonly #units: readonly Unit[];
-  readonly #form: ReturnType<RecurrentKind["form"]>;
-  /** One layer a unit, for the sizes of `#sizes`. */
+  /** One a unit, of the sizes below. */
   #layers: SequenceLayer[] = [];
-  #sizes = "";
+  #inputSize = 0;
+  #hiddenSize = 0;
   readonly #constantWeights: boolean;
 
   constructor(node: Node, kind: RecurrentKind) {
@@ -102,17 +96,22 @@ class RecurrentNode {
     this.#directions = direction === "bidirectional" ? 2 : 1;
     const clip = node.has("clip") ? node.float("clip", 0) : undefined;
     if (clip !== undefined && !(clip >= 0)) throw node.invalid("clip", "0 or more", String(clip));
-    this.#form = kind.form(node, clip);
     const activations = readActivations(node, kind.activations, this.#directions);
-    this.#units = unitsOf(activations, direction === "reverse");
+    const formOf = kind.form(node, clip);
+    const peepholes = node.given(P);
+    const alike = JSON.stringify(activations[0]) === JSON.stringify(activations[1]);
+    this.#units = (alike ? activations.slice(1) : activations).map((own, first) => ({
+      first,
+      directions: alike ? 2 : 1,
+      turned: direction === "reverse" || first === 1,
+      form: formOf(own, peepholes),
+    }));
     this.#check(node.shapes);
     const lengths = node.constants[LENGTHS];
     const steps = node.shapes[X]?.[this.#batchFirst ? 1 : 0];
     if (lengths instanceof Ids && typeof steps === "number") this.#checkLengths(lengths, steps);
     const weights = weightInputs.map((index) => node.constants[index]);
-    this.#constantWeights =
-      weightInputs.every((index, i) => node.shapes[index] === undefined || weights[i] !== undefined) &&
-      weights[0] !== undefined;
+    this.#constantWeights = weightInputs.every((index, i) => !node.given(index) || weights[i] !== undefined);
     if (this.#constantWeights) {
       this.#setWeights(weights);
       for (const index of weightInputs) node.consumed.add(index);
@@ -126,7 +125,7 @@ class RecurrentNode {
     const known = node.integer("hidden_size", 0);
     const hidden = known > 0 ? known : shapes[R]?.[2];
     const rows = (n: number): number | string => (typeof hidden === "number" ? n * hidden : `${n} H`);
-    const gates = this.#kind.gates.length;
+    const { gates } = this.#kind;
     const state = this.#batchFirst ? ["B", directions, hidden ?? "H"] : [directions, "B", hidden ?? "H"];
     const expected: (readonly (number | string)[])[] = [];
     expected[X] = this.#batchFirst ? ["B", "T", "I"] : ["T", "B", "I"];
@@ -162,60 +161,55 @@ class RecurrentNode {
   }
 
   /** Makes the layers if there are none for these sizes, and gives them their weights: W, R, B and P. */
-  #setWeights([w, r, b, p]: readonly (PlainValue | undefined)[]): void {
-    const { core, layers } = this.#node.context;
-    const [, , inputSize] = (w as PlainTensor).shape as [number, number, number];
-    const [, , hiddenSize] = (r as PlainTensor).shape as [number, number, number];
-    const sizes = `${inputSize}, ${hiddenSize}`;
-    if (this.#sizes !== sizes) {
+  #setWeights(weights: readonly (PlainValue | undefined)[]): void {
+    const [w, r, b, p] = weights as readonly [
+      PlainTensor,
+      PlainTensor,
+      PlainTensor | undefined,
+      PlainTensor | undefined,
+    ];
+    const [inputSize, hiddenSize] = [w.shape[2] as number, r.shape[2] as number];
+    if (this.#inputSize !== inputSize || this.#hiddenSize !== hiddenSize) {
       for (const layer of this.#layers) layer.dispose();
       const options = { bias: b !== undefined, batchFirst: this.#batchFirst };
-      this.#layers = this.#units.map(({ activations, directions }) =>
-        this.#form(activations, p !== undefined).make(inputSize, hiddenSize, {
-          ...options,
-          bidirectional: directions === 2,
-        }),
+      this.#layers = this.#units.map(({ form, directions }) =>
+        form.make(inputSize, hiddenSize, { ...options, bidirectional: directions === 2 }),
       );
-      for (const layer of this.#layers) {
-        layer.allocate(core);
-        layers.push(layer);
-      }
-      this.#sizes = sizes;
+      for (const layer of this.#layers) layer.allocate(this.#node.context.core);
+      this.#node.context.layers.push(...this.#layers);
+      [this.#inputSize, this.#hiddenSize] = [inputSize, hiddenSize];
     }
-    this.#units.forEach(({ first, directions, activations }, unit) => {
-      const { parameters } = this.#form(activations, p !== undefined);
-      const values = new Map<string, PlainTensor>();
-      for (let direction = 0; direction < directions; direction++) {
-        const suffix = direction === 1 ? "_l0_reverse" : "_l0";
-        const weights = this.#weightsOf(first + direction, [w, r, b, p]);
-        for (const [name, value] of Object.entries(parameters(weights))) {
-          if (value !== undefined) values.set(name + suffix, value);
+    const total = this.#directions;
+    this.#units.forEach(({ first, directions, form }, unit) => {
+      const values = new Map<string, Float32Array>();
+      for (let i = 0; i < directions; i++) {
+        const direction = first + i;
+        const gatesOf = (value: PlainTensor, part: number, parts: number): Float32Array =>
+          inOrder(partOf(value.data, part, parts), form.gates, this.#kind.gates);
+        const suffix = i === 1 ? "_l0_reverse" : "_l0";
+        values.set(`weight_ih${suffix}`, gatesOf(w, direction, total));
+        values.set(`weight_hh${suffix}`, gatesOf(r, direction, total));
+        if (b !== undefined) {
+          values.set(`bias_ih${suffix}`, gatesOf(b, 2 * direction, 2 * total));
+          values.set(`bias_hh${suffix}`, gatesOf(b, 2 * direction + 1, 2 * total));
+        }
+        if (p !== undefined) {
+          ["i", "o", "f"].forEach((gate, place) => {
+            values.set(`peephole_${gate}${suffix}`, partOf(p.data, 3 * direction + place, 3 * total));
+          });
         }
       }
       for (const [name, parameter] of (this.#layers[unit] as SequenceLayer).namedParameters()) {
-        parameter.write((values.get(name) as PlainTensor).data);
+        parameter.write(values.get(name) as Float32Array);
       }
     });
-  }
-
-  #weightsOf(direction: number, [w, r, b, p]: readonly (PlainValue | undefined)[]): DirectionWeights {
-    const { gates } = this.#kind;
-    const part = (value: PlainValue | undefined): PlainTensor | undefined =>
-      value === undefined || !isPlainTensor(value) ? undefined : row(value, direction, this.#directions);
-    const [weightIh, weightHh, biases] = [part(w), part(r), part(b)];
-    return {
-      weight_ih: inOrder(weightIh as PlainTensor, gates),
-      weight_hh: inOrder(weightHh as PlainTensor, gates),
-      bias_ih: biases && inOrder(row(biases, 0, 2), gates),
-      bias_hh: biases && inOrder(row(biases, 1, 2), gates),
-      peepholes: part(p),
-    };
   }
 
   evaluate(inputs: Inputs): readonly Value[] {
     const node = this.#node;
     const x = node.real(inputs, X);
-    this.#check(inputs.map((value) => value?.shape));
+    // The weights that are the layers' own already are held against the others too.
+    this.#check(inputs.map((value, i) => value?.shape ?? (node.consumed.has(i) ? node.shapes[i] : undefined)));
     if (!this.#constantWeights) {
       this.#setWeights(
         weightInputs.map((index) => {
@@ -228,7 +222,7 @@ class RecurrentNode {
     const given = inputs[LENGTHS] === undefined ? undefined : node.whole(inputs, LENGTHS);
     if (given !== undefined) this.#checkLengths(given, steps as number);
     const lengths = given?.data;
-    const hiddenSize = Number(this.#sizes.split(", ")[1]);
+    const hiddenSize = this.#hiddenSize;
     const [h0, c0] = [H0, C0].map((index) => this.#initial(inputs, index));
     const zero = (): Tensor => zeros([this.#directions, batch as number, hiddenSize], node.context.core);
     const state =
@@ -283,34 +277,24 @@ class RecurrentNode {
   }
 }
 
-/** One layer for both directions where they are alike; else one each. */
-function unitsOf(activations: readonly (readonly Activation[])[], reverse: boolean): Unit[] {
-  const [first, second] = activations;
-  if (second !== undefined && JSON.stringify(first) === JSON.stringify(second)) {
-    return [{ first: 0, directions: 2, turned: false, activations: second }];
-  }
-  return activations.map((own, i) => ({ first: i, directions: 1, turned: reverse || i === 1, activations: own }));
-}
-
 function agree(length: number | string, wanted: number | string | undefined): boolean {
   return typeof length === "string" || typeof wanted === "string" || length === wanted;
 }
 
-/** One of `count` equal parts along the first axis, which disappears, or of a vector. */
-function row({ data, shape }: PlainTensor, index: number, count: number): PlainTensor {
-  const size = data.length / count;
-  const rest = shape.length === 1 ? [size] : shape.slice(1);
-  return { data: data.subarray(index * size, (index + 1) * size), shape: rest };
+/** One of some equal parts. */
+function partOf(data: Float32Array, part: number, parts: number): Float32Array {
+  const size = data.length / parts;
+  return data.subarray(part * size, (part + 1) * size);
 }
 
-/** Gates in another order, each an equal part of the first axis. */
-export function inOrder({ data, shape }: PlainTensor, gates: readonly number[]): PlainTensor {
-  const size = data.length / gates.length;
-  const reordered = new Float32Array(data.length);
+/** Some of the gates, in another order. */
+function inOrder(data: Float32Array, gates: readonly number[], count: number): Float32Array {
+  const size = data.length / count;
+  const reordered = new Float32Array(size * gates.length);
   gates.forEach((gate, i) => {
-    reordered.set(data.subarray(gate * size, (gate + 1) * size), i * size);
+    reordered.set(partOf(data, gate, count), i * size);
   });
-  return { data: reordered, shape };
+  return reordered;
 }
 
 /** The part of a state that belongs to the directions of a layer. */
