@@ -4,7 +4,12 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import dts from "rollup-plugin-dts";
 import { inlineWasm } from "./scripts/inline-wasm.mjs";
 
-const entries = { index: "build/ts/index.js", node: "build/ts/node/index.js", onnx: "build/ts/io/onnx/index.js" };
+const entries = {
+  index: "build/ts/index.js",
+  node: "build/ts/node/index.js",
+  onnx: "build/ts/io/onnx/index.js",
+  keras: "build/ts/io/keras/index.js",
+};
 const external = /^node:/;
 
 /** @param {import("rollup").RollupLog} warning */
@@ -75,7 +80,7 @@ export default [
     output: { dir: "dist", format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name]-shared.cjs" },
   },
   {
-    input: { workerd: entries.index, "onnx.workerd": entries.onnx },
+    input: { workerd: entries.index, "onnx.workerd": entries.onnx, "keras.workerd": entries.keras },
     external,
     onwarn,
     plugins: [staticWasm(), nodeResolve()],

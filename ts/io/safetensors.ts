@@ -6,7 +6,7 @@
  * Files are not trusted: nothing is allocated by what a file merely declares, every refusal is a `LoadError`.
  */
 import { ArgumentError, formatShape, LoadError } from "../errors.js";
-import { entriesOf, parseUntrustedObject, quoted } from "./json.js";
+import { entriesOf, isPlainFileName, parseUntrustedObject, quoted } from "./json.js";
 
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -299,7 +299,7 @@ export function readShardIndex(json: Uint8Array | string): ShardIndex {
   for (const [name, file] of weightMap) {
     if (typeof file !== "string")
       throw new LoadError("header", `${what}: the file of ${quoted(name)} must be a string`);
-    if (!/^[^/\\:\0]+$/.test(file) || file === "." || file === "..") {
+    if (!isPlainFileName(file)) {
       throw new LoadError(
         "external_data",
         `${what}: ${quoted(name)} is in ${quoted(file)}, expected a file beside the index`,

@@ -6,10 +6,11 @@ import { ctcDecode } from "./ctc-decode.js";
 import { embedding } from "./embedding.js";
 import { generation, surprisalOf } from "./generate.js";
 import { highway } from "./highway.js";
+import { kerasAttention, kerasEmbeddingLstm, kerasLstmInit, kerasRecurrent, kerasStack } from "./keras.js";
 import { kerasLoss } from "./keras-loss.js";
 import { layerNorm } from "./layer-norm.js";
 import { bceWithLogits, crossEntropyLoss, ctc, huber, l1, logSoftmaxOf, mse, nll, softmaxOf } from "./loss.js";
-import { charModel, stateDict } from "./model-files.js";
+import { charModel, kerasFile, stateDict, tfjsFile } from "./model-files.js";
 import { onnx } from "./onnx.js";
 import { kerasOptim, optim } from "./optim.js";
 import { torchCell, torchRnn } from "./recurrent.js";
@@ -66,6 +67,15 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
     softmax: softmaxOf,
     log_softmax: logSoftmaxOf,
   },
+  keras: {
+    SimpleRNN: kerasRecurrent,
+    LSTM: kerasRecurrent,
+    GRU: kerasRecurrent,
+    LSTM_init: kerasLstmInit,
+    "Embedding+LSTM": kerasEmbeddingLstm,
+    Attention: kerasAttention,
+    stack: kerasStack,
+  },
   keras_loss: {
     mse: kerasLoss,
     huber: kerasLoss,
@@ -96,7 +106,12 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
     SoftmaxCrossEntropyLoss: onnx,
   },
   onnx_ext: { GRU: onnx, LSTM: onnx, RNN: onnx },
-  model_files: { safetensors_state_dict: stateDict, safetensors_charlm: charModel },
+  model_files: {
+    safetensors_state_dict: stateDict,
+    safetensors_charlm: charModel,
+    keras_file: kerasFile,
+    tfjs_layers_model: tfjsFile,
+  },
 };
 
 /**
@@ -115,12 +130,9 @@ export const missing: ReadonlySet<string> = new Set([
   "cells/mut2",
   "cells/mut3",
   "cells/rnn_image_init",
-  "keras",
   "model",
-  "model_files/keras_file",
-  "model_files/tfjs_layers_model",
   "wordvec",
 ]);
 
 /** Formats of malformed files that no loader reads yet. */
-export const missingFormats: ReadonlySet<string> = new Set(["tfjs", "keras"]);
+export const missingFormats: ReadonlySet<string> = new Set();

@@ -1,4 +1,5 @@
 /** Group model_files: weights that PyTorch wrote as safetensors, loaded into our layers. */
+import { expect } from "vitest";
 import {
   Embedding,
   GRU,
@@ -11,6 +12,8 @@ import {
   readShards,
   type Tensor,
 } from "../../../ts/index.js";
+import { type KerasModel, loadKeras, loadTfjs, tfjsWeightFiles } from "../../../ts/io/keras/index.js";
+import { openZip } from "../../../ts/io/keras/zip.js";
 import type { Case, Results } from "../corpus.js";
 import { given, givenIds } from "../vjp.js";
 import { type LayerConfig, makeLayer, runLayer } from "./recurrent.js";
@@ -63,4 +66,35 @@ export function charModel(test: Case): Results {
   } else load(model, test.file(path));
   const ids = givenIds(test, "in.ids");
   return forward(model, () => ({ logits: model.forward(ids) }));
+}
+
+/** What a model of Keras or TensorFlow.js makes of the case's input. */
+function predict(model: KerasModel, test: Case): Results {
+  const input = test.tensors.has("in.ids") ? "in.ids" : "in.x";
+  const ids = test.tensors.get(input)?.data instanceof Int32Array;
+  const [y] = model.predict(ids ? givenIds(test, input) : given(test, input));
+  if (y === undefined) throw new Error(`${test.id}: no output`);
+  return new Map([["out.y", y]]);
+}
+
+/** Every file of the case, which are one model; they must agree to the last bit, as their weights are the same. */
+export function kerasFile(test: Case): Results {
+  const files = test.document.files ?? [];
+  const whole = files.find((path) => path.endsWith(".keras")) as string;
+  const config = openZip(test.file(whole)).read("config.json") as Uint8Array;
+  const results = files.map((path) =>
+    predict(loadKeras(test.file(path), path.endsWith(".weights.h5") ? { config } : {}), test),
+  );
+  const [first, ...others] = results as [Results, ...Results[]];
+  for (const other of others) expect(other).toEqual(first);
+  return first;
+}
+
+export function tfjsFile(test: Case): Results {
+  const [path, ...parts] = (test.document.files ?? []) as [string, ...string[]];
+  const folder = path.slice(0, path.lastIndexOf("/") + 1);
+  const json = test.file(path);
+  const names = tfjsWeightFiles(json);
+  expect(names.map((name) => folder + name)).toEqual(parts);
+  return predict(loadTfjs(json, new Map(names.map((name) => [name, test.file(folder + name)]))), test);
 }

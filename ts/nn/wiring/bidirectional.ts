@@ -24,7 +24,8 @@ import {
 /** How the outputs of two directions become one; "concat" puts the forward one first. */
 export type Merge = "concat" | "sum" | "mul" | "average";
 
-const MERGES: Readonly<Record<Merge, (ahead: Tensor, back: Tensor) => Tensor>> = {
+/** How each way of merging is done; both are (..., width). @internal */
+export const MERGES: Readonly<Record<Merge, (ahead: Tensor, back: Tensor) => Tensor>> = {
   concat: (ahead, back) => concat([ahead, back]),
   sum: add,
   mul,
