@@ -1,7 +1,7 @@
 /** Operators that arrange values: shapes, slices, axes; and those that make values of a shape. */
 import { ArgumentError, DTypeError, LoadError, ShapeError } from "../../../errors.js";
-import { broadcastShape, mul } from "../../../tensor/binary.js";
-import { embedding } from "../../../tensor/embedding.js";
+import { add, broadcastShape, mul } from "../../../tensor/binary.js";
+import { embedding, oneHot } from "../../../tensor/embedding.js";
 import { Ids } from "../../../tensor/ids.js";
 import { axisOf, concat, contiguousStrides, permute, replaceAxis, reshape, slice } from "../../../tensor/shape.js";
 import { full, ones, sizeOf, Tensor, tensor } from "../../../tensor/tensor.js";
@@ -283,6 +283,37 @@ function takeIds(x: Ids, axis: number, positions: Ids, shape: readonly number[])
   return new Ids(data, shape);
 }
 
+/** Rows of `values`' second number at the index and the first elsewhere; elsewhere only for an index that is none. */
+const oneHotOf: Operator = {
+  inputs: ["indices", "depth", "values"],
+  prepare: (node) => {
+    const axis = node.integer("axis", -1);
+    return (inputs) => {
+      const indices = node.whole(inputs, 0);
+      const depth = Number(
+        given(node, inputs, 1) instanceof Ids ? node.whole(inputs, 1).data[0] : node.real(inputs, 1).item(),
+      );
+      if (!(depth >= 1)) throw new ArgumentError(node.label, "depth", "1 or more", depth);
+      const values = node.real(inputs, 2);
+      if (values.size !== 2) throw new ShapeError(node.label, "values", [2], values.shape);
+      const [off, on] = values.toArray() as unknown as [number, number];
+      node.reserve([...indices.shape, depth + 1]);
+      // One class more, for indices that are none.
+      const classOf = (index: number): number =>
+        index < -depth || index >= depth ? depth : index < 0 ? index + depth : index;
+      const classes = new Ids(indices.data.map(classOf), indices.shape);
+      const { core } = node.context;
+      const none = classes.data.includes(depth);
+      const rows = none ? slice(oneHot(classes, depth + 1, core), -1, 0, depth) : oneHot(classes, depth, core);
+      const y = off === 0 && on === 1 ? rows : add(mul(rows, on - off), off);
+      const along = axisOf(node.label, axis, y.shape.length);
+      if (along === y.shape.length - 1) return [y];
+      const order = indices.shape.map((_, i) => i);
+      return [permute(y, [...order.slice(0, along), order.length, ...order.slice(along)])];
+    };
+  },
+};
+
 /** Starts, ends, axes and steps are attributes before version 10, inputs since. */
 const sliceOf: Operator = {
   inputs: ["data", "starts?", "ends?", "axes?", "steps?"],
@@ -356,6 +387,7 @@ export const shapeOperators: Operators = {
   Expand: expand,
   Flatten: flatten,
   Gather: gather,
+  OneHot: oneHotOf,
   Reshape: reshapeTo,
   Shape: shapeOf,
   Size: size,
