@@ -792,6 +792,8 @@ pub unsafe extern "C" fn ur_matmul(
 
 // Recurrent layers: see crate::sequence. A layer is described by 64 words in memory, the same for forward and backward.
 
+const ARGUMENT_WORDS: usize = 64;
+
 /// Words 0 to 31 describe the layer, 32 to 39 are what forward keeps for backward, 40 to 55 the gradients.
 #[repr(C)]
 pub struct SequenceArguments {
@@ -928,6 +930,35 @@ pub unsafe extern "C" fn ur_sequence_forward(arguments: *mut SequenceArguments) 
     let result = sequence::forward::<F32x4>(&mut layer);
     (*arguments).saved = layer.saved;
     status(result)
+}
+
+/// One step of one sequence through `count` layers, described by blocks of 64 words one after the other: each reads `x`
+/// (or, for one-hot inputs, the id at `ids`) and replaces the states at `h_n` and `c_n`. Unless `y` is 0, the last h then
+/// goes through a linear layer: y (output) = W h + bias, W packed with kind 0, the bias 0 for none. After 1 some layers have
+/// taken the step.
+#[no_mangle]
+pub unsafe extern "C" fn ur_stream_step(
+    layers: *const [u32; ARGUMENT_WORDS],
+    count: usize,
+    packed: *const f32,
+    bias: *const f32,
+    output: usize,
+    y: *mut f32,
+) -> i32 {
+    for i in 0..count {
+        let arguments = &*layers.add(i).cast::<SequenceArguments>();
+        let Some(layer) = layer(arguments) else {
+            return INVALID;
+        };
+        if let Err(error) = sequence::stream::step::<F32x4>(&layer) {
+            return status(Err(error));
+        }
+        if i + 1 == count && !y.is_null() {
+            let input = if layer.projection > 0 { layer.projection } else { layer.hidden };
+            gemm::linear_forward::<F32x4>(1, input, output, layer.h_n, packed, bias, y);
+        }
+    }
+    DONE
 }
 
 /// Adds to the gradients named in words 40 to 55; what forward kept is spent.

@@ -15,10 +15,11 @@
 //!
 //! # Parts
 //! [`order`] is the order of rows, [`input`] the product of the inputs, which may be tokens; the sequences of compiled
-//! cells are made of the same parts.
+//! cells are made of the same parts. [`stream`] is one step by itself.
 
 pub(crate) mod input;
 pub(crate) mod order;
+pub mod stream;
 
 use crate::cells::{Cell, Elman, Gru, Lstm, Step};
 use crate::gemm::kernel::PANEL;

@@ -124,8 +124,11 @@ pub unsafe fn input_products<L: Lane>(
 }
 
 /// bias + the column of W for one token, from the packed panels: the same bits as the product with a one-hot row.
+///
+/// # Safety
+/// As [`input_products`]; `id` is one of `input.size`, `to` has `input.columns`.
 #[inline(never)]
-unsafe fn one_hot_row<L: Lane>(
+pub unsafe fn one_hot_row<L: Lane>(
     input: &Input<L::Elem>,
     weight: *const L::Elem,
     id: usize,
