@@ -1,14 +1,22 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createCore } from "../../ts/core/core.js";
-import { ArgumentError } from "../../ts/errors.js";
+import { ArgumentError, ShapeError } from "../../ts/errors.js";
 import { Session } from "../../ts/infer/session.js";
 import { GRU } from "../../ts/nn/gru.js";
+import { uniform } from "../../ts/nn/initializers.js";
 import { LSTM } from "../../ts/nn/lstm.js";
+import type { Module } from "../../ts/nn/module.js";
+import { RecurrentLayer } from "../../ts/nn/recurrent.js";
 import { RNN } from "../../ts/nn/rnn.js";
+import type { RecurrentState } from "../../ts/nn/state.js";
+import { RecurrentStack } from "../../ts/nn/wiring/recurrent-stack.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
+import { add, mul } from "../../ts/tensor/binary.js";
 import { Ids } from "../../ts/tensor/ids.js";
-import { tensor } from "../../ts/tensor/tensor.js";
+import { sum } from "../../ts/tensor/reduce.js";
+import { full, tensor } from "../../ts/tensor/tensor.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
+import { SGD } from "../../ts/train/sgd.js";
 import { randomNumbers } from "../text/strings.js";
 
 const cells = [
@@ -98,5 +106,137 @@ describe("Session", () => {
     expect(() => session.step(0, new Float32Array(4))).toThrow(/into/);
     session.reset();
     expect(session.step(0).length).toBe(5);
+  });
+});
+
+/** Everything that a stream of single steps takes in one call of the core. */
+const models = {
+  RNN: () => new RNN(3, 8, { nonlinearity: "relu" }),
+  LSTM: () => new LSTM(3, 5, { numLayers: 3, bias: false }),
+  "LSTM with a projection": () => new LSTM(3, 6, { numLayers: 2, projectionSize: 5 }),
+  GRU: () => new GRU(3, 7, { numLayers: 2, batchFirst: false }),
+  "a stack": () => new RecurrentStack([new LSTM(3, 5), new GRU(5, 4, { numLayers: 2 }), new RNN(4, 6)]),
+  "one-hot tokens": () => new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 6, numLayers: 2 }),
+  embeddings: () => new LanguageModel({ tokenizer, cell: GRU, hiddenSize: 8, embeddingSize: 3 }),
+  "tied weights": () => new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 5, embeddingSize: 5, tieWeights: true }),
+};
+
+describe("the stream of a session", () => {
+  const random = randomNumbers(8);
+  const vectors = Array.from({ length: 9 }, () => Float32Array.from({ length: 3 }, () => 2 * random() - 1));
+  const inputOf = (model: Module, t: number) => (model instanceof LanguageModel ? (t * t) % 5 : vectors[t % 9]!);
+
+  /** The first `count` steps of the model's `forward`, over the whole sequence. */
+  function whole(model: Module, count: number): number[] {
+    const inputs = Array.from({ length: count }, (_, t) => inputOf(model, t));
+    const layer = model as RecurrentLayer<RecurrentState>;
+    const result =
+      model instanceof LanguageModel
+        ? model.run(() => model.forward(new Ids(Int32Array.from(inputs as number[]), [1, count])).logits)
+        : layer.run(
+            () =>
+              layer.forward(
+                tensor(
+                  (inputs as Float32Array[]).flatMap((x) => [...x]),
+                  [count, 3],
+                ),
+              ).output,
+          );
+    return [...result.data];
+  }
+
+  it.each(Object.entries(models))("is the sequence, bit for bit: %s", (_, make) => {
+    const model = make().init({ seed: 5, initializer: uniform(-0.9, 0.9) });
+    const expected = whole(model, 9);
+    const forward = vi.spyOn(RecurrentLayer.prototype, "forward");
+    try {
+      const [session, other] = [new Session(model), new Session(model)];
+      const results = Array.from({ length: 9 }, (_, t) => {
+        other.step(inputOf(model, t + 1));
+        return [...session.step(inputOf(model, t))];
+      });
+      expect(results.flat()).toEqual(expected);
+      expect(forward).not.toHaveBeenCalled();
+    } finally {
+      forward.mockRestore();
+    }
+  });
+
+  it.each(Object.entries(models))("sees weights as they are: %s", (_, make) => {
+    const model = make().init({ seed: 6 });
+    const session = new Session(model);
+    // A session that has seen nothing of the weights before, at the same state.
+    const expectFresh = (what: string) => {
+      const fresh = new Session(model);
+      fresh.restore(session.save());
+      expect(session.step(inputOf(model, 2)), what).toEqual(fresh.step(inputOf(model, 2)));
+    };
+    session.step(inputOf(model, 0));
+    const state = session.save();
+    let before = session.step(inputOf(model, 1));
+    const changed = (what: string) => {
+      session.restore(state);
+      const after = session.step(inputOf(model, 1));
+      expect(after, what).not.toEqual(before);
+      expectFresh(what);
+      before = after;
+    };
+    for (const parameter of model.parameters()) {
+      parameter.write(parameter.toArray().map((value) => value + 0.125));
+      changed(`a write to ${parameter.name}`);
+    }
+    const optimizer = new SGD(model, { lr: 0.5 });
+    optimizer.update(() =>
+      model.parameters().reduce((total, parameter) => add(total, sum(mul(parameter, parameter))), full([], 0)),
+    );
+    changed("an update");
+  });
+
+  it("sees parameters that take the place of others", () => {
+    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 5 }).init({ seed: 7 });
+    const other = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 5 }).init({ seed: 8 });
+    const [session, expected] = [new Session(model), new Session(other)];
+    session.step(1);
+    for (const name of ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"] as const) {
+      model.rnn[name] = other.rnn[name]!;
+    }
+    model.head.weight = other.head.weight;
+    model.head.bias = other.head.bias;
+    session.reset();
+    expect(session.step(1)).toEqual(expected.step(1));
+  });
+
+  it("refuses what is no input, with the state unchanged", () => {
+    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 4 }).init({ seed: 4 });
+    const [session, other] = [new Session(model), new Session(model)];
+    session.step(1);
+    other.step(1);
+    for (const input of [5, -1, 1.5, Number.NaN]) expect(() => session.step(input)).toThrow(ArgumentError);
+    expect(() => session.step(new Float32Array(5))).toThrow();
+    expect(() => session.step(1, new Float32Array(4))).toThrow(/into/);
+    expect(session.step(2)).toEqual(other.step(2));
+    const layer = new GRU(3, 4).init({ seed: 4 });
+    const steps = new Session(layer);
+    expect(() => steps.step(new Float32Array(2))).toThrow(ShapeError);
+    expect(() => steps.step(1)).toThrow();
+    const first = steps.step(vectors[0]!);
+    steps.restore({ h: { data: new Float32Array(5), shape: [1, 1, 5] } });
+    expect(() => steps.step(vectors[0]!)).toThrow(ShapeError);
+    steps.reset();
+    expect(steps.step(vectors[0]!)).toEqual(first);
+    layer.dispose();
+    expect(() => steps.step(vectors[0]!)).toThrow();
+  });
+
+  it("leaves models alone that are more than their parts", () => {
+    class Doubled extends LanguageModel {
+      override forward(ids: Ids, options: { readonly state?: RecurrentState | undefined } = {}) {
+        const { logits, state } = super.forward(ids, options);
+        return { logits: mul(logits, 2), state };
+      }
+    }
+    const options = { tokenizer, cell: GRU, hiddenSize: 4 };
+    const [plain, doubled] = [new LanguageModel(options), new Doubled(options)].map((model) => model.init({ seed: 1 }));
+    expect([...new Session(doubled!).step(3)]).toEqual([...new Session(plain!).step(3)].map((x) => 2 * x));
   });
 });

@@ -4,6 +4,7 @@ import type { Module } from "../nn/module.js";
 import { CarriedState, type RecurrentState } from "../nn/state.js";
 import { Ids } from "../tensor/ids.js";
 import { runScope } from "../tensor/scope.js";
+import { Stream, type StreamPlan } from "../tensor/stream.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 
 /** One step's input: a token id, or a vector. */
@@ -18,6 +19,8 @@ export type Streamable = Module & {
   ):
     | { readonly output: Tensor; readonly state: RecurrentState }
     | { readonly logits: Tensor; readonly state: RecurrentState };
+  /** How to take single steps in one call of the core; null or absent: they go through `forward`. @internal */
+  streamPlan?(): StreamPlan | null;
 };
 
 type Forward = (
@@ -36,6 +39,10 @@ export class Session {
   readonly #core: Core;
   readonly #state = new CarriedState<RecurrentState>();
   readonly #id = new Ids(new Int32Array(1), [1, 1]);
+  /** Takes the steps, null where the model has no plan for it; undefined before the first. */
+  #stream: Stream | null | undefined;
+  /** Whether the stream goes on from the state here. */
+  #bound = false;
 
   /** A session that starts from a zero state. The model must have its values. */
   constructor(model: Streamable) {
@@ -48,8 +55,22 @@ export class Session {
    * @param input - a token id, or a vector of the input's size
    * @param into - where to write the result; default: a new array
    * @returns the logits or the output of this step
+   * @throws ArgumentError for an id that is none and for a vector or `into` of another size; nothing has changed then
    */
   step(input: StepInput, into?: Float32Array): Float32Array {
+    if (this.#stream === undefined) this.#stream = this.#newStream();
+    // What the stream does not take, `forward` refuses, with a reason.
+    if (this.#stream?.takes(input)) {
+      const result = into ?? new Float32Array(this.#stream.outputSize);
+      checkInto(result, this.#stream.outputSize);
+      if (!this.#bound) this.#stream.bind(this.#state.inPlace(this.#stream.states, this.#core));
+      this.#bound = true;
+      this.#stream.step(input, result);
+      return result;
+    }
+    if (typeof input === "number" && !Number.isInteger(input)) {
+      throw new ArgumentError("Session.step", "input", "a token id or a vector", input);
+    }
     return runScope(this.#core, () => {
       if (typeof input !== "number") return this.#forward(tensor(input, [1, 1, input.length], this.#core), into);
       this.#id.data[0] = input;
@@ -85,21 +106,31 @@ export class Session {
   /** Goes on from a saved state. */
   restore(state: ReturnType<Session["save"]>): void {
     this.#state.fromArrays(state, this.#core);
+    this.#bound = false;
   }
 
   /** Back to the zero state. */
   reset(): void {
     this.#state.reset();
+    this.#bound = false;
   }
 
   /** Frees the state; the session can be used on, from the zero state. */
   dispose(): void {
     this.#state.dispose();
+    this.#stream?.dispose();
+    this.#stream = undefined;
+    this.#bound = false;
   }
 
   /** The same as {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #newStream(): Stream | null {
+    const plan = this.#model.streamPlan?.();
+    return plan ? new Stream(this.#core, plan) : null;
   }
 
   #forward(input: Ids | Tensor, into: Float32Array | undefined): Float32Array {
@@ -112,10 +143,14 @@ export class Session {
     const end = (rows.resolve("Session.step") >>> 2) + rows.size;
     const last = this.#core.f32.subarray(end - width, end);
     if (into === undefined) return last.slice();
-    if (into.length !== width) throw new ArgumentError("Session.step", "into", `of ${width} values`, into.length);
+    checkInto(into, width);
     into.set(last);
     return into;
   }
+}
+
+function checkInto(into: Float32Array, width: number): void {
+  if (into.length !== width) throw new ArgumentError("Session.step", "into", `of ${width} values`, into.length);
 }
 
 /** Tokens taken in one call by `feed`: enough to fill the kernels, few enough for memory. */

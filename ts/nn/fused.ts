@@ -2,7 +2,8 @@
 import { ArgumentError } from "../errors.js";
 import { dropWeight } from "../tensor/dropout.js";
 import { type Initializer, Parameter } from "../tensor/parameter.js";
-import { PreparedWeights, sequence } from "../tensor/sequence.js";
+import { PreparedWeights, type SequenceWeights, sequence } from "../tensor/sequence.js";
+import type { StateSlice, StreamLayer } from "../tensor/stream.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { checkSize } from "./check.js";
 import { uniform } from "./initializers.js";
@@ -80,8 +81,8 @@ class FusedRunner implements CellRunner {
   }
 
   run(call: CellRun): void {
-    const given = call.parameter("weight_hh") as Parameter;
-    const weightHh = dropWeight(given, call.weightDropout, call.stream);
+    const weights = weightsOf(call.parameter);
+    const weightHh = dropWeight(weights.weightHh, call.weightDropout, call.stream);
     sequence({
       ...this.#sizes,
       where: call.where,
@@ -92,14 +93,8 @@ class FusedRunner implements CellRunner {
       lengths: call.lengthsPointer,
       x: call.x,
       xStrides: call.xStrides,
-      weights: {
-        weightIh: call.parameter("weight_ih") as Parameter,
-        weightHh,
-        biasIh: call.parameter("bias_ih"),
-        biasHh: call.parameter("bias_hh"),
-        weightHr: call.parameter("weight_hr"),
-      },
-      prepared: weightHh === given ? this.#prepared : this.#dropped,
+      weights: { ...weights, weightHh },
+      prepared: weightHh === weights.weightHh ? this.#prepared : this.#dropped,
       h0: call.initial[0] ?? null,
       c0: call.initial[1] ?? null,
       stateIndex: call.stateIndex,
@@ -112,8 +107,33 @@ class FusedRunner implements CellRunner {
     });
   }
 
+  streamLayer(
+    where: string,
+    parameter: (name: string) => Parameter | null,
+    [h, c]: readonly StateSlice[],
+  ): StreamLayer {
+    return {
+      ...this.#sizes,
+      where,
+      prepared: this.#prepared,
+      weights: () => weightsOf(parameter),
+      h: h as StateSlice,
+      c: c ?? null,
+    };
+  }
+
   dispose(): void {
     this.#prepared.dispose();
     this.#dropped.dispose();
   }
+}
+
+function weightsOf(parameter: (name: string) => Parameter | null): SequenceWeights & { readonly weightHh: Parameter } {
+  return {
+    weightIh: parameter("weight_ih") as Parameter,
+    weightHh: parameter("weight_hh") as Parameter,
+    biasIh: parameter("bias_ih"),
+    biasHh: parameter("bias_hh"),
+    weightHr: parameter("weight_hr"),
+  };
 }

@@ -8,9 +8,10 @@ import type { Core } from "../core/core.js";
 import { ArgumentError, ShapeError } from "../errors.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { writeIds } from "../tensor/embedding.js";
-import type { Initializer, Parameter } from "../tensor/parameter.js";
+import { type Initializer, Parameter } from "../tensor/parameter.js";
 import { releaseScratch } from "../tensor/scope.js";
 import type { TimeStrides } from "../tensor/sequence.js";
+import type { StateSlice, StreamLayer, StreamPlan } from "../tensor/stream.js";
 import { coreOf, createTensor, operand, sameShape, type Tensor } from "../tensor/tensor.js";
 import { checkSize } from "./check.js";
 import { Module } from "./module.js";
@@ -80,6 +81,16 @@ export interface CellKind {
 /** Runs one layer in one direction; owns what it derived from the weights. @internal */
 export interface CellRunner {
   run(call: CellRun): void;
+  /**
+   * How a stream takes single steps without a `run`; absent: it does not.
+   * @param parameter as in {@link CellRun}
+   * @param states where they are, by number
+   */
+  streamLayer?(
+    where: string,
+    parameter: (name: string) => Parameter | null,
+    states: readonly StateSlice[],
+  ): StreamLayer;
   dispose(): void;
 }
 
@@ -305,6 +316,20 @@ export abstract class RecurrentLayer<
     }
     releaseScratch(core);
     return { output, state: named(kind, final) };
+  }
+
+  /** How a stream takes single steps; null for other cells, what reads backwards and what overrides `forward`. @internal */
+  streamPlan(): StreamPlan | null {
+    if (this.bidirectional || this.forward !== RecurrentLayer.prototype.forward) return null;
+    const layers: StreamLayer[] = [];
+    for (const [index, { suffix, runner }] of this.#stack.entries()) {
+      const states = this.states.map(({ name, size }) => ({ name, shape: [this.numLayers, 1, size], index }));
+      const layer = runner.streamLayer?.(this.label, (name) => this.weight(name + suffix, this.core), states);
+      if (layer === undefined) return null;
+      layers.push(layer);
+    }
+    const names = Object.entries(this).flatMap(([name, value]) => (value instanceof Parameter ? [name] : []));
+    return { layers, tokens: null, head: null, fields: [{ owner: this, names }] };
   }
 
   #lengths(lengths: SequenceOptions<S>["lengths"], batch: number, steps: number): ArrayLike<number> | undefined {

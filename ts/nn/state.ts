@@ -47,6 +47,28 @@ export class CarriedState<S extends RecurrentState> {
     this.#set = true;
   }
 
+  /**
+   * The tensors of the state themselves, of these shapes, for what changes them in place; zeros where there is no state.
+   * They are good until the next `set` or `fromArrays` of other shapes, and until `reset` and `dispose`.
+   * @throws ShapeError when a state of other names or shapes is held
+   * @internal
+   */
+  inPlace(shapes: ReadonlyMap<string, readonly number[]>, core: Core): ReadonlyMap<string, Tensor> {
+    if (!this.#set) {
+      this.#fit([...shapes].map(([name, shape]) => [name, shape, core]));
+      for (const held of this.#held?.values() ?? []) core.raw.ur_fill(held.pointer, held.size, 0);
+      this.#set = true;
+    }
+    const held = this.#held as Map<string, Tensor>;
+    for (const [name, shape] of shapes) {
+      const own = held.get(name);
+      if (own?.home !== core || !sameShape(own.shape, shape)) {
+        throw new ShapeError("CarriedState", `state.${name}`, shape, own?.shape ?? "none");
+      }
+    }
+    return held;
+  }
+
   /** Back to no state. */
   reset(): void {
     this.#set = false;

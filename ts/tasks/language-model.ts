@@ -16,6 +16,7 @@ import { checkProbability, dropout } from "../tensor/dropout.js";
 import { oneHot } from "../tensor/embedding.js";
 import type { Ids } from "../tensor/ids.js";
 import { Parameter } from "../tensor/parameter.js";
+import type { StreamPlan } from "../tensor/stream.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 
@@ -137,6 +138,21 @@ export class LanguageModel extends Module {
     const { output, state } = this.rnn.forward(x, options);
     const logits = this.head.forward(dropout(output, this.dropout, this.stream));
     return { logits, state };
+  }
+
+  /** How a stream takes single steps; null where `forward` is overridden. @internal */
+  streamPlan(): StreamPlan | null {
+    const layers = this.rnn.streamPlan();
+    if (layers === null || this.forward !== LanguageModel.prototype.forward) return null;
+    const { embedding, head } = this;
+    const fields = [...layers.fields, { owner: head, names: ["weight", "bias"] }];
+    if (embedding !== undefined) fields.push({ owner: embedding, names: ["weight"] });
+    return {
+      layers: layers.layers,
+      tokens: { vocabulary: this.tokenizer.size, table: () => embedding?.weight ?? null },
+      head: { weight: () => head.weight, bias: () => head.bias },
+      fields,
+    };
   }
 
   /**

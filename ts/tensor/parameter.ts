@@ -12,6 +12,11 @@ export type Initializer = (parameter: Parameter, seed: number, stream: number) =
 // One clock for all parameters: a version identifies both the parameter and the write.
 let writes = 0;
 
+/** How often parameters have been written, or lost their memory, so far: as long as it stays, all stay. @internal */
+export function writeCount(): number {
+  return writes;
+}
+
 // Only for telling two mistakes apart: declared before the latest init() and yet without a value means unreachable.
 let declared = 0;
 let declaredAtLatestInit = 0;
@@ -132,6 +137,7 @@ export class Parameter extends Tensor {
   }
 
   override dispose(): void {
+    this.touch();
     for (const kind of [0, 1] as const) {
       const form = this.packed[kind];
       if (form === null || this.home === null) continue;

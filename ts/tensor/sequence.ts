@@ -13,8 +13,8 @@ import { currentTape } from "./scope.js";
 import type { Operation } from "./tape.js";
 import type { Tensor } from "./tensor.js";
 
-/** Places in the block of arguments; the same as in crate/src/bindings.rs, which knows nothing of `start`. */
-const WORD = {
+/** Places in the block of arguments; the same as in crate/src/bindings.rs, which knows nothing of `start`. @internal */
+export const WORD = {
   cell: 0,
   activation: 1,
   alpha: 2,
@@ -66,7 +66,8 @@ const WORD = {
   start: 63,
 } as const;
 
-const ARGUMENT_WORDS = 64;
+/** Words in a block of arguments. @internal */
+export const ARGUMENT_WORDS = 64;
 
 /** The weights of one layer in one direction, PyTorch's shapes and gate order. */
 export interface SequenceWeights {
@@ -103,8 +104,12 @@ export class PreparedWeights {
   }
 
   /** Packs the weights that the arguments name, when one has another version than last time. */
-  refresh(call: SequenceCall, argumentsPointer: number, backward: boolean): void {
-    const { weightIh, weightHh, biasIh, biasHh, weightHr } = call.weights;
+  refresh(
+    { core, where, weights }: Pick<SequenceCall, "core" | "where" | "weights">,
+    argumentsPointer: number,
+    backward: boolean,
+  ): void {
+    const { weightIh, weightHh, biasIh, biasHh, weightHr } = weights;
     const [a, b, c, d, e] = this.#versions;
     const fresh =
       a === weightIh.version &&
@@ -113,7 +118,7 @@ export class PreparedWeights {
       d === (biasHh?.version ?? 0) &&
       e === (weightHr?.version ?? 0);
     if (fresh && (this.#backward || !backward)) return;
-    call.core.checkStatus(call.core.raw.ur_sequence_prepare(argumentsPointer, backward ? 1 : 0), call.where);
+    core.checkStatus(core.raw.ur_sequence_prepare(argumentsPointer, backward ? 1 : 0), where);
     this.#versions = [
       weightIh.version,
       weightHh.version,
@@ -140,27 +145,31 @@ export interface TimeStrides {
   readonly batch: number;
 }
 
-/** One call: everything has been validated by the layer. */
-export interface SequenceCall {
+/** A layer in one direction, as the core knows it. */
+export interface SequenceLayer {
   /** Name for error messages. */
   readonly where: string;
-  readonly core: Core;
   readonly cell: number;
   readonly activation: number;
   readonly alpha: number;
-  readonly steps: number;
-  readonly batch: number;
   readonly input: number;
   readonly hidden: number;
   /** 0 for none. */
   readonly projection: number;
+  readonly prepared: PreparedWeights;
+}
+
+/** One call: everything has been validated by the layer. */
+export interface SequenceCall extends SequenceLayer {
+  readonly core: Core;
+  readonly steps: number;
+  readonly batch: number;
   readonly reverse: boolean;
   /** Pointer of B i32 lengths in the arena; 0: all are T. */
   readonly lengths: number;
   readonly x: Tensor;
   readonly xStrides: TimeStrides;
   readonly weights: SequenceWeights;
-  readonly prepared: PreparedWeights;
   /** Initial states (any, B, H), of which this call takes the slice `stateIndex`; null is zeros. */
   readonly h0: Tensor | null;
   readonly c0: Tensor | null;
@@ -346,17 +355,11 @@ function writeArguments(
   after: StateMemory,
   at: number,
 ): void {
-  const { core, weights, xStrides, outStrides, out, input } = call;
+  const { core, xStrides, outStrides, out, input } = call;
+  writeLayer(core, call, call.weights, operands.prepared, at);
   const words = core.i32;
-  words.fill(0, at, at + ARGUMENT_WORDS);
-  words[at + WORD.cell] = call.cell;
-  words[at + WORD.activation] = call.activation;
-  core.f32[at + WORD.alpha] = call.alpha;
   words[at + WORD.steps] = steps;
   words[at + WORD.batch] = call.batch;
-  words[at + WORD.input] = input;
-  words[at + WORD.hidden] = call.hidden;
-  words[at + WORD.projection] = call.projection;
   words[at + WORD.reverse] = call.reverse ? 1 : 0;
   words[at + WORD.lengths] = lengths;
   words[at + WORD.training] = training ? 1 : 0;
@@ -371,12 +374,6 @@ function writeArguments(
     words[at + WORD.table] = operands.table;
     words[at + WORD.tableRows] = operands.tableRows;
   }
-  words[at + WORD.weightIh] = weights.weightIh.pointer;
-  words[at + WORD.weightHh] = weights.weightHh.pointer;
-  words[at + WORD.biasIh] = weights.biasIh?.pointer ?? 0;
-  words[at + WORD.biasHh] = weights.biasHh?.pointer ?? 0;
-  words[at + WORD.weightHr] = weights.weightHr?.pointer ?? 0;
-  words[at + WORD.prepared] = operands.prepared;
   words[at + WORD.h0] = before.h;
   words[at + WORD.c0] = before.c;
   words[at + WORD.hn] = after.h;
@@ -385,4 +382,28 @@ function writeArguments(
   words[at + WORD.outStrideTime] = outStrides.time;
   words[at + WORD.outStrideBatch] = outStrides.batch;
   words[at + WORD.start] = start;
+}
+
+/** Fills what describes the layer itself, and the rest of the block with zeros. @internal */
+export function writeLayer(
+  core: Core,
+  layer: SequenceLayer,
+  weights: SequenceWeights,
+  prepared: number,
+  at: number,
+): void {
+  const words = core.i32;
+  words.fill(0, at, at + ARGUMENT_WORDS);
+  words[at + WORD.cell] = layer.cell;
+  words[at + WORD.activation] = layer.activation;
+  core.f32[at + WORD.alpha] = layer.alpha;
+  words[at + WORD.input] = layer.input;
+  words[at + WORD.hidden] = layer.hidden;
+  words[at + WORD.projection] = layer.projection;
+  words[at + WORD.weightIh] = weights.weightIh.pointer;
+  words[at + WORD.weightHh] = weights.weightHh.pointer;
+  words[at + WORD.biasIh] = weights.biasIh?.pointer ?? 0;
+  words[at + WORD.biasHh] = weights.biasHh?.pointer ?? 0;
+  words[at + WORD.weightHr] = weights.weightHr?.pointer ?? 0;
+  words[at + WORD.prepared] = prepared;
 }

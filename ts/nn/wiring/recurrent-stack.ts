@@ -15,6 +15,7 @@ import { ArgumentError } from "../../errors.js";
 import { add } from "../../tensor/binary.js";
 import { checkProbability, dropout } from "../../tensor/dropout.js";
 import { concat } from "../../tensor/shape.js";
+import type { StateSlice, StreamPlan } from "../../tensor/stream.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
@@ -118,6 +119,22 @@ export class RecurrentStack<L extends readonly SequenceModule[]> extends Module 
     });
     const output = this.combined && outputs.length > 1 ? concat(outputs) : (outputs[outputs.length - 1] as Tensor);
     return { output, state: Object.assign({}, ...states) as StackState<L> };
+  }
+
+  /** How a stream takes single steps: where each layer only reads the one below, and all have such a plan. @internal */
+  streamPlan(): StreamPlan | null {
+    if (this.skip !== "none" || this.combined || this.forward !== RecurrentStack.prototype.forward) return null;
+    const plans: StreamPlan[] = [];
+    for (const layer of this.layers) {
+      const plan = layer.streamPlan?.();
+      if (!plan) return null;
+      plans.push(plan);
+    }
+    const layers = plans.flatMap((plan, part) => {
+      const own = <S extends StateSlice | null>(slice: S): S => slice && { ...slice, name: `${part}.${slice.name}` };
+      return plan.layers.map((layer) => ({ ...layer, h: own(layer.h), c: own(layer.c) }));
+    });
+    return { layers, tokens: null, head: null, fields: plans.flatMap((plan) => plan.fields) };
   }
 
   #inputOf(x: Tensor, outputs: readonly Tensor[], below: Tensor): Tensor {

@@ -8,6 +8,7 @@ import { ArgumentError, ShapeError } from "../../errors.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
 import { reshape } from "../../tensor/shape.js";
+import type { StreamPlan } from "../../tensor/stream.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
@@ -22,6 +23,8 @@ export interface SequenceModule<S extends RecurrentState = RecurrentState> exten
   /** Whether it also, or only, reads sequences backwards: then it has no single step, and no state to go on from. */
   readonly bidirectional: boolean;
   forward(x: Tensor, options?: SequenceOptions<S>): SequenceResult<S>;
+  /** How a stream takes single steps in one call of the core; null or absent: it goes through `forward`. @internal */
+  streamPlan?(): StreamPlan | null;
 }
 
 /** The state of a sequence module. */
