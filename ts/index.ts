@@ -125,7 +125,33 @@ export {
   type AdaptiveSoftmaxLossOptions,
   type AdaptiveSoftmaxOptions,
 } from "./nn/adaptive-softmax.js";
+export { GRUResetBefore } from "./nn/cells/gru-reset-before.js";
 export { IRNN, type IRNNOptions } from "./nn/cells/irnn.js";
+export { defineJordan, Jordan, type JordanActivations } from "./nn/cells/jordan.js";
+export { LayerNormLSTM } from "./nn/cells/layer-norm-lstm.js";
+export { defineLRU, LRU, type LRUDefinition } from "./nn/cells/lru.js";
+export {
+  CoupledGateLSTM,
+  FullGateRecurrenceLSTM,
+  NoForgetGateLSTM,
+  NoInputActivationLSTM,
+  NoInputGateLSTM,
+  NoOutputActivationLSTM,
+  NoOutputGateLSTM,
+  NoPeepholeLSTM,
+  PeepholeLSTM,
+} from "./nn/cells/lstm-variants.js";
+export { MinGRU } from "./nn/cells/min-gru.js";
+export { MinLSTM } from "./nn/cells/min-lstm.js";
+export { MinimalGatedUnit } from "./nn/cells/minimal-gated-unit.js";
+export { MUT1, MUT2, MUT3, ProjectedMUT1, ProjectedMUT2 } from "./nn/cells/mut.js";
+export {
+  defineRecurrentHighway,
+  RecurrentHighway,
+  type RecurrentHighwayDefinition,
+} from "./nn/cells/recurrent-highway.js";
+export { RGLRU } from "./nn/cells/rg-lru.js";
+export { defineSLSTM, SLSTM, type SLSTMDefinition } from "./nn/cells/slstm.js";
 export type { CellSizes, CompiledOptions, CompiledRunOptions } from "./nn/compiler/compiled.js";
 export type { CellTools, GateOptions, NormOptions, Value, VectorOptions } from "./nn/compiler/trace.js";
 export {
@@ -146,6 +172,8 @@ export {
   byName,
   constant,
   forgetGateBias,
+  type GateBias,
+  gateBias,
   identityMatrix,
   type KaimingOptions,
   kaimingNormal,

@@ -6,6 +6,7 @@ import {
   byName,
   constant,
   forgetGateBias,
+  gateBias,
   identityMatrix,
   kaimingNormal,
   kaimingUniform,
@@ -114,6 +115,10 @@ describe("initializers", () => {
     expect([...drawn([2, 3], identityMatrix(0.5))]).toEqual([0.5, 0, 0, 0, 0.5, 0]);
     expect([...drawn([8], forgetGateBias(2, constant(7)))]).toEqual([7, 7, 2, 2, 7, 7, 7, 7]);
     expect(() => drawn([7], forgetGateBias())).toThrow(/item/);
+    const rising = gateBias(["a", "b", "c"], { b: 5, c: (unit, width) => unit / width }, constant(7));
+    expect([...drawn([6], rising)]).toEqual([7, 7, 5, 5, 0, 0.5]);
+    expect(Math.max(...drawn([300], gateBias(["a", "b", "c"], { b: -1 })))).toBeLessThanOrEqual(0.1);
+    expect(() => gateBias(["a"], { b: 1 })).toThrow(/gateBias: values must be gates among a, got "b"/);
     expect(() => drawn([8], identityMatrix())).toThrow(ArgumentError);
   });
 

@@ -144,14 +144,42 @@ export function identityMatrix(scale = 1): Initializer {
  */
 export function forgetGateBias(value = 1, others: Initializer = constant(0)): Initializer {
   finite("forgetGateBias", "value", value);
+  return gateBias(["i", "f", "g", "o"], { f: value }, others);
+}
+
+/** First value of a gate's biases: the same for all units, or one for each unit from 0 to width - 1. */
+export type GateBias = number | ((unit: number, width: number) => number);
+
+/**
+ * The bias of gates stacked above each other, as every cell here has it: some gates start at given values, the others as
+ * `others` draws them (default U(-1/sqrt(H), 1/sqrt(H))).
+ *
+ * @param gates the order of the rows, for example `["r", "z", "n"]`
+ * @throws ArgumentError for a gate that there is not, and for a parameter that is not the bias of so many gates
+ */
+export function gateBias(
+  gates: readonly string[],
+  values: Readonly<Record<string, GateBias>>,
+  others?: Initializer,
+): Initializer {
+  const unknown = Object.keys(values).find((gate) => !gates.includes(gate));
+  if (unknown !== undefined) throw new ArgumentError("gateBias", "values", `gates among ${gates.join(", ")}`, unknown);
   return (parameter, seed, stream) => {
-    if (parameter.shape.length !== 1 || parameter.size % 4 !== 0) {
-      throw new ArgumentError("forgetGateBias", parameter.name, "of shape [4 H]", parameter.shape);
+    const { shape, size, core, name } = parameter;
+    if (shape.length !== 1 || size % gates.length !== 0) {
+      throw new ArgumentError("gateBias", name, `of shape [${gates.length} H]`, shape);
     }
-    others(parameter, seed, stream);
-    const hidden = parameter.size / 4;
-    const first = (parameter.pointer >>> 2) + hidden;
-    parameter.core.f32.fill(value, first, first + hidden);
+    const width = size / gates.length;
+    const bound = 1 / Math.sqrt(width);
+    (others ?? uniform(-bound, bound))(parameter, seed, stream);
+    gates.forEach((gate, row) => {
+      const value = values[gate];
+      if (value === undefined) return;
+      const first = (parameter.pointer >>> 2) + row * width;
+      for (let unit = 0; unit < width; unit++) {
+        core.f32[first + unit] = typeof value === "number" ? value : value(unit, width);
+      }
+    });
   };
 }
 

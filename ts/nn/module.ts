@@ -210,8 +210,8 @@ function visit(value: unknown, path: string, above: Module[], found: (path: stri
   }
 }
 
-/** FNV-1a over UTF-16 code units; 32 bits. */
-function hashPath(path: string): number {
+/** The stream of random draws of a path: FNV-1a over UTF-16 code units; 32 bits. @internal */
+export function hashPath(path: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < path.length; i++) hash = Math.imul(hash ^ path.charCodeAt(i), 0x01000193);
   return hash >>> 0;

@@ -87,6 +87,11 @@ export type BinaryNode = Common & {
 /** (a - mean) / sqrt(variance + epsilon) over the units. */
 export type NormNode = Common & { readonly kind: "norm"; readonly epsilon: number; readonly a: GraphNode };
 
+/** e^a over its sum over the units. */
+export type SoftmaxNode = Common & { readonly kind: "softmax"; readonly a: GraphNode };
+/** Mean over the units; its width is 1. */
+export type MeanNode = Common & { readonly kind: "mean"; readonly a: GraphNode };
+
 export type GraphNode =
   | InputNode
   | StateNode
@@ -96,7 +101,9 @@ export type GraphNode =
   | GateNode
   | UnaryNode
   | BinaryNode
-  | NormNode;
+  | NormNode
+  | SoftmaxNode
+  | MeanNode;
 
 /** A state of the cell. */
 export interface StateDeclaration {
@@ -130,6 +137,8 @@ export function operands(node: GraphNode): readonly GraphNode[] {
       return node.products.map(({ source }) => source);
     case "unary":
     case "norm":
+    case "softmax":
+    case "mean":
       return [node.a];
     case "binary":
       return [node.a, node.b];

@@ -9,8 +9,10 @@ import { Ids } from "../../tensor/ids.js";
 import { layerNorm } from "../../tensor/layer-norm.js";
 import { linear, matmul } from "../../tensor/matmul.js";
 import type { Parameter } from "../../tensor/parameter.js";
+import { mean } from "../../tensor/reduce.js";
 import { writeRows } from "../../tensor/rows.js";
 import { permute, reshape, select, slice } from "../../tensor/shape.js";
+import { softmax } from "../../tensor/softmax.js";
 import { full, sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
 import { unary } from "../../tensor/unary.js";
 import type { CellRun } from "../recurrent.js";
@@ -105,6 +107,10 @@ function pointwise(node: GraphNode, values: ReadonlyMap<GraphNode, Evaluated>, c
       const a = tensorOf(node.a);
       return layerNorm(a, a.shape.slice(-1), { epsilon: node.epsilon }, call.where);
     }
+    case "softmax":
+      return softmax(tensorOf(node.a));
+    case "mean":
+      return mean(tensorOf(node.a), -1, { keepDims: true });
     case "binary":
       return binary[node.operation](tensorOf(node.a), of(node.b));
     default:

@@ -9,6 +9,7 @@ import {
   type BinaryName,
   type Graph,
   type GraphNode,
+  operands,
   type Product,
   reachable,
   type StackedParameter,
@@ -84,6 +85,10 @@ export interface CellTools {
    * offset `<name>_bias` (zeros).
    */
   norm(value: Value, name: string, options?: NormOptions): Value;
+  /** e^value, divided by its sum over the units. */
+  softmax(value: Value): Value;
+  /** The mean over the units of a row, of width 1: it is the same for all units where it meets other values. */
+  mean(value: Value): Value;
   /** The activation of a name; alpha as leakyRelu (default 0.01) and elu (default 1) take it. */
   activation(name: ActivationName, value: Value, alpha?: number): Value;
   readonly identity: UnaryTool;
@@ -263,6 +268,13 @@ class Tracer {
     if (!bias) return scaled;
     const offset = this.vector(`${name}_bias`, { size, initializer: constantInitializer(0) });
     return this.binary("add", "add", scaled, offset, text);
+  }
+
+  overUnits(kind: "softmax" | "mean", value: unknown): TracedValue {
+    const text = `${kind}(${textOf(value)})`;
+    const { node: a } = this.#operand(value, text);
+    if (a.width === null) return this.fail(text, "a constant has no units");
+    return new TracedValue(this, { kind, text, width: kind === "mean" ? 1 : a.width, a });
   }
 
   as(name: string, value: unknown): TracedValue {
@@ -456,11 +468,7 @@ function reachableStates(node: GraphNode): GraphNode[] {
   const stopped = new Set<GraphNode>();
   const visit = (at: GraphNode): void => {
     if (at.kind === "state") stopped.add(at);
-    else if (at.kind === "unary" || at.kind === "norm") visit(at.a);
-    else if (at.kind === "binary") {
-      visit(at.a);
-      visit(at.b);
-    }
+    else if (at.kind !== "gate") operands(at).forEach(visit);
   };
   visit(node);
   return [...stopped];
@@ -500,6 +508,8 @@ function toolsOf(tracer: Tracer): CellTools {
     vector: (name, options) => tracer.vector(name, options),
     constant: (value) => tracer.constant(value),
     norm: (value, name, options) => tracer.norm(value, name, options),
+    softmax: (value) => tracer.overUnits("softmax", value),
+    mean: (value) => tracer.overUnits("mean", value),
     activation(name, value, alpha = name === "leakyRelu" ? 0.01 : 1) {
       const text = `${name}(${textOf(value)})`;
       const kind: number | undefined = unaryKinds[name];

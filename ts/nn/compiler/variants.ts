@@ -13,8 +13,8 @@ function substitute(graph: Graph, replace: (node: GraphNode) => GraphNode | unde
   for (const node of graph.nodes) {
     const replacement = replace(node);
     if (replacement !== undefined) made.set(node, replacement);
-    else if (node.kind === "unary" || node.kind === "norm") made.set(node, { ...node, a: of(node.a) });
-    else if (node.kind === "binary") made.set(node, { ...node, a: of(node.a), b: of(node.b) });
+    else if ("b" in node) made.set(node, { ...node, a: of(node.a), b: of(node.b) });
+    else if ("a" in node) made.set(node, { ...node, a: of(node.a) });
     else if (node.kind === "gate") {
       const products = node.products.map((product) => ({ ...product, source: of(product.source) }));
       made.set(node, { ...node, products });
