@@ -263,6 +263,7 @@ export { argmax, max, mean, type ReduceOptions, sum } from "./tensor/reduce.js";
 export { runScope } from "./tensor/scope.js";
 export { concat, detach, permute, reshape, select, slice, stack, transpose } from "./tensor/shape.js";
 export { logSoftmax, type SoftmaxOptions, softmax } from "./tensor/softmax.js";
+export type { StreamPlan } from "./tensor/stream.js";
 export type { RecordContext } from "./tensor/tape.js";
 export {
   full,
