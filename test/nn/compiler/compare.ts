@@ -59,6 +59,7 @@ export function results(
     { parameters: leaves.values(), core },
   );
   for (const [name, tensor] of leaves) found.set(`gradient of ${name}`, grads.get(tensor) as Float32Array);
+  for (const made of leaves.values()) if (!(made instanceof u.Parameter)) made.dispose();
   return found;
 }
 

@@ -84,10 +84,7 @@ export class Node {
     this.shapes = shapes;
     this.#names = names;
     this.#given = message.inputs;
-    for (const attribute of message.attributes) {
-      if (this.has(attribute.name)) throw this.invalid(quoted(attribute.name), "given once", "several of them");
-      this.#attributes.set(attribute.name, attribute);
-    }
+    for (const attribute of message.attributes) this.#attributes.set(attribute.name, attribute);
   }
 
   /** Name of an input in the specification. */
@@ -145,9 +142,7 @@ export class Node {
   }
 
   floats(name: string): readonly number[] | undefined {
-    const values = this.#attribute(name, "floats")?.floats;
-    if (values?.every(Number.isFinite) === false) throw this.invalid(name, "finite numbers", values.join(", "));
-    return values;
+    return this.#attribute(name, "floats")?.floats;
   }
 
   strings(name: string): readonly string[] | undefined {

@@ -1,13 +1,23 @@
 /** A traced cell as a kind of recurrent layer: its parameters, its sizes, and what runs it. */
 import { ArgumentError, ShapeError } from "../../errors.js";
+import type { VersionedTensor } from "../../tensor/dropout.js";
 import { type Initializer, Parameter } from "../../tensor/parameter.js";
+import { PreparedProgram, runProgram } from "../../tensor/program.js";
 import { operand, type Tensor, tensor } from "../../tensor/tensor.js";
 import { checkSize } from "../check.js";
 import { uniform } from "../initializers.js";
 import type { CellKind, CellRun, CellRunner } from "../recurrent.js";
+import { encode, type StepProgram } from "./encode.js";
 import { type Graph, sizeOfWidth, type Width } from "./graph.js";
-import { type ExtraInput, runReference, type Sizes } from "./reference.js";
-import { KEEP, withForcedGates, withResets } from "./variants.js";
+import {
+  broadcast,
+  droppedWeights,
+  type ExtraInput,
+  evaluateConstants,
+  runReference,
+  type Sizes,
+} from "./reference.js";
+import { forced, KEEP, withForcedGates, withResets } from "./variants.js";
 
 /** Options of `forward` that only compiled cells have. */
 export interface CompiledRunOptions {
@@ -62,7 +72,7 @@ export function compiledKind(
     named.set(name, size);
   }
   const sizesFor = (input: number): Sizes => new Map([...named, ["input", input]]);
-  const { bias = true } = options;
+  const { bias = true, reference = false } = options;
   return {
     states: graph.states.map(({ name, width }) => ({ name, size: sizeOfWidth(width, named) })),
     output: graph.output,
@@ -72,7 +82,7 @@ export function compiledKind(
       if (input !== expected) throw new ArgumentError(where, "inputSize", `${expected}, as x is used beside it`, input);
       return declare(graph, sizes, bias, initializers, options.initializer);
     },
-    runner: (input) => new CompiledRunner(graph, sizesFor(input)),
+    runner: (input) => new CompiledRunner(graph, sizesFor(input), bias, reference),
   };
 }
 
@@ -105,43 +115,126 @@ function declare(
   return made;
 }
 
+/** What runs a graph: its program, with the weights packed as they are, and as dropout left them. */
+interface Compiled {
+  readonly graph: Graph;
+  readonly program: StepProgram;
+  readonly prepared: PreparedProgram;
+  /** Apart, so that a forward pass without dropout changes nothing for backward. */
+  readonly dropped: PreparedProgram;
+}
+
 /** Runs a compiled cell, one layer and direction. */
 class CompiledRunner implements CellRunner {
   readonly #graph: Graph;
   readonly #sizes: Sizes;
-  /** Graphs by the options that changed them. */
-  readonly #variants = new Map<string, Graph>();
+  readonly #biased: boolean;
+  readonly #reference: boolean;
+  /** By the options of `forward` that change the equations. */
+  readonly #variants = new Map<string, Compiled>();
 
-  constructor(graph: Graph, sizes: Sizes) {
+  constructor(graph: Graph, sizes: Sizes, biased: boolean, reference: boolean) {
     this.#graph = graph;
     this.#sizes = sizes;
+    this.#biased = biased;
+    this.#reference = reference;
   }
 
   run(call: CellRun): void {
     const options: CompiledRunOptions = call.options;
-    const graph = this.#variant(call, options);
-    const extras = new Map<string, ExtraInput>();
-    for (const { name, width } of this.#graph.extras) {
-      extras.set(name, extraInput(call, name, sizeOfWidth(width, this.#sizes), options.inputs?.[name]));
+    const extras = this.#extras(call, options);
+    if (this.#reference) {
+      runReference(this.#variantGraph(options, call.where), call, this.#sizes, extras);
+    } else {
+      this.#runProgram(this.#variant(options, call.where), call, extras);
     }
-    if (options.resets !== undefined) extras.set(KEEP, keepInput(call, options.resets));
-    runReference(graph, call, this.#sizes, extras);
   }
 
   dispose(): void {
-    this.#variants.clear();
+    for (const { prepared, dropped } of this.#variants.values()) {
+      prepared.dispose();
+      dropped.dispose();
+    }
   }
 
-  #variant({ where }: CellRun, { force, resets }: CompiledRunOptions): Graph {
-    if (force === undefined && resets === undefined) return this.#graph;
-    const key = JSON.stringify([force, resets !== undefined]);
-    let graph = this.#variants.get(key);
-    if (graph === undefined) {
-      graph = force === undefined ? this.#graph : withForcedGates(this.#graph, force, where);
-      if (resets !== undefined) graph = withResets(graph);
-      this.#variants.set(key, graph);
+  #extras(call: CellRun, { inputs, force, resets }: CompiledRunOptions): Map<string, ExtraInput> {
+    const extras = new Map<string, ExtraInput>();
+    for (const { name, width } of this.#graph.extras) {
+      extras.set(name, extraInput(call, name, sizeOfWidth(width, this.#sizes), inputs?.[name]));
     }
-    return graph;
+    for (const [gate, value] of Object.entries(force ?? {})) {
+      if (!Number.isFinite(value)) throw new ArgumentError(call.where, `force.${gate}`, "a finite number", value);
+      extras.set(forced(gate), { tensor: tensor([value], [1, 1], call.core), time: 0, batch: 0 });
+    }
+    if (resets !== undefined) extras.set(KEEP, keepInput(call, resets));
+    return extras;
+  }
+
+  #variantGraph({ force, resets }: CompiledRunOptions, where: string): Graph {
+    const graph = force === undefined ? this.#graph : withForcedGates(this.#graph, Object.keys(force).sort(), where);
+    return resets === undefined ? graph : withResets(graph);
+  }
+
+  #variant(options: CompiledRunOptions, where: string): Compiled {
+    const { force, resets } = options;
+    const plain = force === undefined && resets === undefined;
+    const key = plain ? "" : JSON.stringify([Object.keys(force ?? {}).sort(), resets !== undefined]);
+    let variant = this.#variants.get(key);
+    if (variant === undefined) {
+      const graph = this.#variantGraph(options, where);
+      const program = encode(graph, this.#sizes, this.#biased);
+      const { words } = program;
+      variant = { graph, program, prepared: new PreparedProgram(words), dropped: new PreparedProgram(words) };
+      this.#variants.set(key, variant);
+    }
+    return variant;
+  }
+
+  #runProgram(
+    { graph, program, prepared, dropped }: Compiled,
+    call: CellRun,
+    extras: ReadonlyMap<string, ExtraInput>,
+  ): void {
+    const weights = droppedWeights(graph, call);
+    const isDropped = [...weights].some(([{ name }, weight]) => weight !== call.parameter(name));
+    const parameterOf = (name: string): Parameter => call.parameter(name) as Parameter;
+    const constants = program.vectors.length > 0 ? evaluateConstants(graph, call) : undefined;
+    const biases = program.biases.map(({ bias, first }) => ({ tensor: parameterOf(bias.name), first }));
+    const vectors = graph.vectors.map(({ name }) => parameterOf(name));
+    runProgram({
+      where: call.where,
+      core: call.core,
+      program: isDropped ? dropped : prepared,
+      steps: call.steps,
+      batch: call.batch,
+      input: program.input,
+      reverse: call.reverse,
+      lengths: call.lengthsPointer,
+      x: call.x,
+      xStrides: call.xStrides,
+      weights: program.weights.map((stack) => ({ tensor: weights.get(stack) as Tensor, first: 0 })),
+      biases,
+      vectors: program.vectors.map(({ node, width }) => ({
+        tensor: broadcast(constants?.get(node) as Tensor | number, [width], call),
+        first: 0,
+      })),
+      versions: [
+        ...program.weights.map((stack) => (weights.get(stack) as VersionedTensor).version),
+        ...biases.map(({ tensor }) => tensor.version),
+        ...vectors.map(({ version }) => version),
+      ],
+      inputs: program.inputs.map(({ name }) =>
+        name === "x" ? { tensor: call.x, ...call.xStrides } : (extras.get(name) as ExtraInput),
+      ),
+      initial: call.initial,
+      final: call.final,
+      widths: graph.states.map(({ width }) => sizeOfWidth(width, this.#sizes)),
+      stateIndex: call.stateIndex,
+      out: call.out,
+      outStrides: call.outStrides,
+      outColumn: call.outColumn,
+      recompute: call.recompute,
+    });
   }
 }
 

@@ -3,7 +3,7 @@
  * is what compiled programs are compared with, and what runs equations that the core has no program for.
  */
 import { add, div, maximum, minimum, mul, sub } from "../../tensor/binary.js";
-import { dropWeight, maskedFill } from "../../tensor/dropout.js";
+import { dropWeight, maskedFill, type VersionedTensor } from "../../tensor/dropout.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
 import { layerNorm } from "../../tensor/layer-norm.js";
@@ -55,7 +55,7 @@ function asTensor(value: Evaluated, { core }: CellRun): Tensor {
 }
 
 /** The value of every row (batch, width). */
-function broadcast(value: Evaluated, shape: readonly number[], call: CellRun): Tensor {
+export function broadcast(value: Evaluated, shape: readonly number[], call: CellRun): Tensor {
   const given = asTensor(value, call);
   return sameShape(given.shape, shape) ? given : add(given, zeros(shape, call.core));
 }
@@ -71,7 +71,7 @@ export function firstRow(stack: StackedParameter, gate: string, sizes: Sizes): n
 }
 
 /** What is dropped from recurrent weights in a call, the same at every step; a stream of its own for each weight. */
-export function droppedWeights(graph: Graph, call: CellRun): Map<StackedParameter, Parameter | Tensor> {
+export function droppedWeights(graph: Graph, call: CellRun): Map<StackedParameter, VersionedTensor> {
   let recurrent = 0;
   return new Map(
     graph.weights.map((stack) => {

@@ -39,25 +39,32 @@ function activationsOf(graph: Graph, gate: string): ReadonlySet<GraphNode> {
   return found.size > 0 ? found : new Set(gates);
 }
 
-/** The graph in which the activations of gates are numbers. @throws ArgumentError for a gate that there is not */
-export function withForcedGates(graph: Graph, force: Readonly<Record<string, number>>, where: string): Graph {
-  const values = new Map<GraphNode, number>();
-  for (const [gate, value] of Object.entries(force)) {
+/** Name of the further input that stands for the activation of a gate. */
+export function forced(gate: string): string {
+  return `(force ${gate})`;
+}
+
+/** Whether a further input was made by an option: it wants no gradient. */
+export function isOption(input: string): boolean {
+  return input.startsWith("(");
+}
+
+/**
+ * The graph in which further inputs stand for the activations of gates.
+ * @throws ArgumentError for a gate that there is not
+ */
+export function withForcedGates(graph: Graph, gates: readonly string[], where: string): Graph {
+  const inputs = new Map<GraphNode, GraphNode>();
+  for (const gate of gates) {
     const activations = activationsOf(graph, gate);
     const [activation] = activations;
     if (activation === undefined || activations.size > 1) {
       throw new ArgumentError(where, "force", "an object of numbers by gates that have one activation", gate);
     }
-    if (!Number.isFinite(value)) throw new ArgumentError(where, `force.${gate}`, "a finite number", value);
-    values.set(activation, value);
+    inputs.set(activation, { kind: "extra", name: forced(gate), text: activation.text, width: 1 });
   }
-  return substitute(graph, (node) => {
-    const value = values.get(node);
-    // The width stays, so that the number can be whatever the gate was: a factor, a state.
-    return value === undefined
-      ? undefined
-      : { kind: "constant", text: `${node.text} = ${value}`, width: node.width, value };
-  });
+  const extras = [...graph.extras, ...gates.map((gate) => ({ name: forced(gate), width: 1 }))];
+  return { ...substitute(graph, (node) => inputs.get(node)), extras };
 }
 
 /** The graph in which every state is multiplied by the further input {@link KEEP}. */
