@@ -33,13 +33,14 @@ impl<L: Lane> Cell<L> for Lstm {
             let (c_prev, c) = (s.c_prev.add(row * n), s.c.add(row * n));
             let (squashed, h) = (s.squashed.add(row * n), s.h.add(row * s.state_stride));
             for unit in (0..n).step_by(WIDTH) {
-                let (i, f) = (L::load(a.add(unit)), L::load(a.add(n + unit)));
-                let (g, o) = (L::load(a.add(2 * n + unit)), L::load(a.add(3 * n + unit)));
+                let (i, f, g) = (L::load(a.add(unit)), L::load(a.add(n + unit)), L::load(a.add(2 * n + unit)));
                 let memory = f * L::load(c_prev.add(unit)) + i * g;
                 memory.store(c.add(unit));
-                let tanh = memory.tanh();
-                tanh.store(squashed.add(unit));
-                (o * tanh).store(h.add(unit));
+                memory.store(squashed.add(unit));
+            }
+            tanh_row::<L>(squashed, n);
+            for unit in (0..n).step_by(WIDTH) {
+                (L::load(a.add(3 * n + unit)) * L::load(squashed.add(unit))).store(h.add(unit));
             }
         }
     }

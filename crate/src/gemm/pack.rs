@@ -185,10 +185,7 @@ pub unsafe fn transpose<L: Lane>(
     to: *mut L::Elem,
     to_stride: usize,
 ) {
-    for k in (0..depth).step_by(WIDTH) {
-        let count = (depth - k).min(WIDTH);
-        transpose_strip::<L, false>(from.add(k * stride), stride, count, rows, to.add(k), to_stride);
-    }
+    transpose_tiles::<L, false>(from, stride, depth, rows, to, to_stride);
 }
 
 /// As [`transpose`], added: `to[m][k] += from[k][m]`.
@@ -203,13 +200,43 @@ pub unsafe fn transpose_add<L: Lane>(
     to: *mut L::Elem,
     to_stride: usize,
 ) {
-    for k in (0..depth).step_by(WIDTH) {
-        let count = (depth - k).min(WIDTH);
-        transpose_strip::<L, true>(from.add(k * stride), stride, count, rows, to.add(k), to_stride);
+    transpose_tiles::<L, true>(from, stride, depth, rows, to, to_stride);
+}
+
+/// Tile by tile, a cache line wide both ways: rows a power of two apart share few lines of the cache, which would be
+/// gone before they are full.
+#[inline(always)]
+unsafe fn transpose_tiles<L: Lane, const ADD: bool>(
+    from: *const L::Elem,
+    stride: usize,
+    depth: usize,
+    rows: usize,
+    to: *mut L::Elem,
+    to_stride: usize,
+) {
+    for k in (0..depth).step_by(PANEL) {
+        for m in (0..rows).step_by(PANEL) {
+            let (from, to) = (from.add(k * stride + m), to.add(m * to_stride + k));
+            transpose_tile::<L, ADD>(from, stride, (depth - k).min(PANEL), (rows - m).min(PANEL), to, to_stride);
+        }
     }
 }
 
 #[inline(never)]
+unsafe fn transpose_tile<L: Lane, const ADD: bool>(
+    from: *const L::Elem,
+    stride: usize,
+    depth: usize,
+    rows: usize,
+    to: *mut L::Elem,
+    to_stride: usize,
+) {
+    for k in (0..depth).step_by(WIDTH) {
+        transpose_strip::<L, ADD>(from.add(k * stride), stride, (depth - k).min(WIDTH), rows, to.add(k), to_stride);
+    }
+}
+
+#[inline(always)]
 unsafe fn transpose_strip<L: Lane, const ADD: bool>(
     from: *const L::Elem,
     stride: usize,
