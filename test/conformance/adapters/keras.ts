@@ -68,8 +68,12 @@ function placesOf(kind: string, ours: string, keras: string): Place[] {
 }
 
 /** Keras' arrangement of our gradient: columns for rows, gates in Keras' order. */
-function columns(data: ArrayLike<number>, [rows, inputs = 1]: readonly number[], gates: readonly number[]): number[] {
-  const units = (rows as number) / gates.length;
+function columns(
+  data: ArrayLike<number>,
+  [rows = 1, inputs = 1]: readonly number[],
+  gates: readonly number[],
+): number[] {
+  const units = rows / gates.length;
   const result: number[] = [];
   for (let i = 0; i < inputs; i++) {
     for (const gate of gates) {
@@ -192,9 +196,16 @@ export function kerasStack(test: Case): Results {
 export function kerasAttention(test: Case): Results {
   const layer = makeKeras<KerasAttention>("Attention", test.document.config, weightsOf(test));
   const [query, value] = [given(test, "in.query"), given(test, "in.value")];
-  const mask = test.tensors.has("in.value_mask") ? givenIds(test, "in.value_mask") : null;
-  return kerasVjp(test, { query, value }, { "": layer }, [], () => {
-    const { y, scores } = layer.attend([flow(query), flow(value, mask)]);
+  const key = optional(test, "in.key");
+  const mask = (name: string): Ids | null => (test.tensors.has(name) ? givenIds(test, name) : null);
+  const inputs = [flow(query, mask("in.query_mask")), flow(value, mask("in.value_mask"))];
+  if (key !== undefined) inputs.push(flow(key));
+  const places: Place[] = [
+    ["scale", "scale"],
+    ["concatScoreWeight", "concat_score_weight"],
+  ];
+  return kerasVjp(test, { query, value, key }, { "": layer }, places, () => {
+    const { y, scores } = layer.attend(inputs);
     return { y, scores };
   });
 }

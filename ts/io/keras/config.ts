@@ -103,8 +103,25 @@ export interface Dialect {
   readonly recurrentActivation: string;
   /** Whether a GRU that does not say resets after the recurrent product. */
   readonly resetAfter: boolean;
+  /** Where a step of merged inputs counts: where it does in any of them (none without mask), or in all that have a mask. */
+  readonly mergedMask: "any" | "all";
 }
 
-export const keras3: Dialect = { hardSigmoid: "hardSigmoid", recurrentActivation: "sigmoid", resetAfter: true };
-export const keras2: Dialect = { hardSigmoid: "hardSigmoidOnnx", recurrentActivation: "sigmoid", resetAfter: true };
-export const tfjs: Dialect = { hardSigmoid: "hardSigmoidOnnx", recurrentActivation: "hard_sigmoid", resetAfter: false };
+export const keras3: Dialect = {
+  hardSigmoid: "hardSigmoid",
+  recurrentActivation: "sigmoid",
+  resetAfter: true,
+  mergedMask: "any",
+};
+export const keras2: Dialect = {
+  hardSigmoid: "hardSigmoidOnnx",
+  recurrentActivation: "sigmoid",
+  resetAfter: true,
+  mergedMask: "all",
+};
+export const tfjs: Dialect = {
+  hardSigmoid: "hardSigmoidOnnx",
+  recurrentActivation: "hard_sigmoid",
+  resetAfter: false,
+  mergedMask: "all",
+};

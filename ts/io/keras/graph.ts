@@ -17,16 +17,21 @@ export interface DescribedLayer {
 export interface GraphNode {
   /** Place among the layers; null for an input. */
   readonly layer: number | null;
-  /** The results it takes: of which node, and which of that node's. Earlier nodes only. */
-  readonly from: readonly (readonly [node: number, output: number])[];
+  /** What it takes: results of earlier nodes, and numbers. */
+  readonly from: readonly (Result | number)[];
+  /** Masks that are given beside the values, in the order of these; null where a value keeps its own. */
+  readonly masks: readonly (Result | null)[];
 }
+
+/** One of the results of a node. */
+export type Result = readonly [node: number, output: number];
 
 /** A model's layers and their calls, in an order in which they can be made. */
 export interface Graph {
   readonly layers: readonly DescribedLayer[];
   readonly nodes: readonly GraphNode[];
   readonly inputs: readonly number[];
-  readonly outputs: readonly (readonly [node: number, output: number])[];
+  readonly outputs: readonly Result[];
 }
 
 /** A result in the words of the file. */
@@ -34,6 +39,12 @@ interface Reference {
   readonly layer: string;
   readonly call: number;
   readonly output: number;
+}
+
+/** What a call of a layer takes. */
+interface Call {
+  readonly values: readonly (Reference | number)[];
+  readonly masks: readonly (Reference | null)[];
 }
 
 /** @throws LoadError (unsupported_op, graph, value) */
@@ -54,10 +65,12 @@ export function readGraph(model: LayerConfig): Graph {
   return functional(new LayerConfig(model.where, config));
 }
 
+const INPUT: GraphNode = { layer: null, from: [], masks: [] };
+
 function sequential(descriptions: readonly unknown[]): Graph {
   const layers = descriptions.map(describe).filter(({ kind }) => kind !== "InputLayer");
-  const nodes: GraphNode[] = [{ layer: null, from: [] }];
-  layers.forEach((_, i) => nodes.push({ layer: i, from: [[i, 0]] }));
+  const nodes: GraphNode[] = [INPUT];
+  layers.forEach((_, i) => nodes.push({ layer: i, from: [[i, 0]], masks: [] }));
   return { layers, nodes, inputs: [0], outputs: [[layers.length, 0]] };
 }
 
@@ -71,9 +84,7 @@ function describe(description: unknown): DescribedLayer {
 function functional(config: LayerConfig): Graph {
   const all = listOf(config.get("layers"), "layers").map((description) => ({
     ...describe(description),
-    calls: listOf(new LayerConfig("a layer", description).get("inbound_nodes") ?? [], "inbound_nodes").map(
-      referencesOf,
-    ),
+    calls: listOf(new LayerConfig("a layer", description).get("inbound_nodes") ?? [], "inbound_nodes").map(callOf),
   }));
   const layers = all.filter(({ kind }) => kind !== "InputLayer");
   const places = new Map(layers.map(({ name }, i) => [name, i]));
@@ -83,20 +94,25 @@ function functional(config: LayerConfig): Graph {
   for (const { name, kind } of all) {
     if (kind !== "InputLayer") continue;
     known.set(keyOf(name, 0), nodes.length);
-    nodes.push({ layer: null, from: [] });
+    nodes.push(INPUT);
   }
-  const find = ({ layer, call, output }: Reference): [number, number] | undefined => {
+  const find = ({ layer, call, output }: Reference): Result | undefined => {
     const node = known.get(keyOf(layer, call));
     return node === undefined ? undefined : [node, output];
   };
-  let pending = layers.flatMap(({ name, calls }) => calls.map((references, call) => ({ name, call, references })));
+  let pending = layers.flatMap(({ name, calls }) => calls.map((made, call) => ({ name, call, made })));
   while (pending.length > 0) {
     const before = pending.length;
-    pending = pending.filter(({ name, call, references }) => {
-      const from = references.map(find);
-      if (from.includes(undefined)) return true;
+    pending = pending.filter(({ name, call, made }) => {
+      const from = made.values.map((value) => (typeof value === "number" ? value : find(value)));
+      const masks = made.masks.map((mask) => (mask === null ? null : find(mask)));
+      if (from.includes(undefined) || masks.includes(undefined)) return true;
       known.set(keyOf(name, call), nodes.length);
-      nodes.push({ layer: places.get(name) as number, from: from as [number, number][] });
+      nodes.push({
+        layer: places.get(name) as number,
+        from: from as (Result | number)[],
+        masks: masks as (Result | null)[],
+      });
       return false;
     });
     if (pending.length === before) {
@@ -106,7 +122,7 @@ function functional(config: LayerConfig): Graph {
       );
     }
   }
-  const ends = (entry: string): [number, number][] =>
+  const ends = (entry: string): Result[] =>
     endsOf(config.get(entry), entry).map((reference) => {
       const found = find(reference);
       if (found === undefined) {
@@ -134,21 +150,25 @@ function referenceOf(value: unknown, where: string): Reference {
   return { layer, call: call as number, output: output as number };
 }
 
-/** What a call takes: of Keras 2 a list of [layer, call, output, options], of Keras 3 `{ args, kwargs }`. */
-function referencesOf(call: unknown): Reference[] {
+/** A call in the words of the file: of Keras 2 a list of [layer, call, output, options], of Keras 3 `{ args, kwargs }`. */
+function callOf(call: unknown): Call {
   if (Array.isArray(call)) {
-    return call.map((item: unknown) => {
-      const options = entriesOf(Array.isArray(item) ? (item[3] ?? {}) : {});
-      checkOptions(options ?? new Map());
+    const values = call.map((item: unknown) => {
+      checkOptions(entriesOf(Array.isArray(item) ? item[3] : undefined) ?? new Map());
       return referenceOf(item, "inbound_nodes");
     });
+    return { values, masks: [] };
   }
   const made = entriesOf(call);
   if (made === undefined) throw new LoadError("graph", "inbound_nodes: a call is neither a list nor an object");
-  const options = entriesOf(made.get("kwargs") ?? {}) ?? new Map<string, unknown>();
-  const states = options.get("initial_state") ?? [];
-  checkOptions(new Map([...options].filter(([name]) => name !== "initial_state")));
-  return [...tensorsOf(made.get("args") ?? []), ...tensorsOf(states)];
+  const { initial_state: states, mask, ...others } = Object.fromEntries(entriesOf(made.get("kwargs")) ?? []);
+  checkOptions(new Map(Object.entries(others)));
+  return {
+    values: [...argumentsOf(made.get("args") ?? []), ...argumentsOf(states ?? [])],
+    masks: (Array.isArray(mask) ? (mask as unknown[]) : [mask ?? null]).map((one) =>
+      one === null ? null : tensorOf(one),
+    ),
+  };
 }
 
 /** Options of a call that change nothing here. @throws LoadError (unsupported_op) for others */
@@ -160,15 +180,19 @@ function checkOptions(options: ReadonlyMap<string, unknown>): void {
   }
 }
 
-/** The results among the arguments of a call, however nested. */
-function tensorsOf(value: unknown): Reference[] {
-  if (Array.isArray(value)) return value.flatMap(tensorsOf);
+/** The arguments of a call, which may be in lists. */
+function argumentsOf(value: unknown): (Reference | number)[] {
+  if (Array.isArray(value)) return value.flatMap(argumentsOf);
+  return [typeof value === "number" ? value : tensorOf(value)];
+}
+
+/** The result that an argument of a call is. */
+function tensorOf(value: unknown): Reference {
   const entries = entriesOf(value);
-  if (entries === undefined) return [];
-  if (entries.get("class_name") !== "__keras_tensor__") {
+  if (entries?.get("class_name") !== "__keras_tensor__") {
     throw new LoadError("unsupported_op", "inbound_nodes: a call has an argument that is no result of a layer");
   }
-  return [referenceOf(entriesOf(entries.get("config"))?.get("keras_history"), "keras_history")];
+  return referenceOf(entriesOf(entries.get("config"))?.get("keras_history"), "keras_history");
 }
 
 function listOf(value: unknown, entry: string): readonly unknown[] {

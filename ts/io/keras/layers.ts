@@ -4,12 +4,12 @@ import { Dropout } from "../../nn/dropout.js";
 import { Embedding } from "../../nn/embedding.js";
 import { LayerNorm } from "../../nn/layer-norm.js";
 import { Linear } from "../../nn/linear.js";
-import { add, div, maximum, minimum, mul, sub } from "../../tensor/binary.js";
+import { add, div, maximum, minimum, mul } from "../../tensor/binary.js";
 import { Ids } from "../../tensor/ids.js";
 import { max, mean, sum } from "../../tensor/reduce.js";
-import { concat, permute, reshape } from "../../tensor/shape.js";
+import { permute, reshape } from "../../tensor/shape.js";
 import { softmax } from "../../tensor/softmax.js";
-import { type PlainTensor, type Tensor, tensor } from "../../tensor/tensor.js";
+import { type PlainTensor, type Tensor, tensor, zeros } from "../../tensor/tensor.js";
 import { leakyRelu } from "../../tensor/unary.js";
 import { quoted } from "../json.js";
 import { activation } from "./activations.js";
@@ -17,71 +17,10 @@ import { additiveAttention, attention } from "./attention.js";
 import { bidirectional } from "./bidirectional.js";
 import { type Dialect, LayerConfig } from "./config.js";
 import { asIds, asTensor, type Flow, inField, KerasLayer, type LayerMaker, type LoadedLayer, only } from "./layer.js";
-import { gru, lstm, simpleRNN } from "./recurrent.js";
+import { mergingLayers } from "./merging.js";
+import { ofOne, Pointwise, unmasked } from "./pointwise.js";
+import { gru, lstm, simpleRNN, wrappedCell } from "./recurrent.js";
 import { type LayerWeights, rowsOf, takeWeight } from "./weights.js";
-
-/** A layer without weights: a function of its inputs. */
-class Pointwise extends KerasLayer {
-  readonly #apply: (inputs: readonly Flow[], where: string) => Flow;
-
-  constructor(config: LayerConfig, apply: (inputs: readonly Flow[], where: string) => Flow) {
-    super(config);
-    this.#apply = apply;
-  }
-
-  override forward(inputs: readonly Flow[]): readonly Flow[] {
-    return [this.#apply(inputs, this.label)];
-  }
-}
-
-/** Of one input, whose mask the result keeps. */
-function ofOne(make: (config: LayerConfig, dialect: Dialect) => (x: Tensor, where: string) => Tensor): LayerMaker {
-  return (config, _weights, dialect) => {
-    const apply = make(config, dialect);
-    const run = (inputs: readonly Flow[], where: string): Flow => {
-      const { value, mask } = only(where, inputs);
-      return { value: apply(asTensor(value), where), mask };
-    };
-    return { layer: new Pointwise(config, run), values: new Map() };
-  };
-}
-
-/** Of one input, the result without mask. */
-function unmasked(make: (config: LayerConfig) => (x: Tensor, mask: Ids | null, where: string) => Tensor): LayerMaker {
-  return (config) => {
-    const apply = make(config);
-    const run = (inputs: readonly Flow[], where: string): Flow => {
-      const { value, mask } = only(where, inputs);
-      return { value: apply(asTensor(value), mask, where), mask: null };
-    };
-    return { layer: new Pointwise(config, run), values: new Map() };
-  };
-}
-
-/** Of several inputs of one shape; a step counts in the result where it counts in all that have a mask. */
-function merging(merge: (config: LayerConfig) => (parts: readonly Tensor[]) => Tensor): LayerMaker {
-  return (config) => {
-    const apply = merge(config);
-    const run = (inputs: readonly Flow[], where: string): Flow => {
-      if (inputs.length < 2) throw new ArgumentError(where, "the inputs", "2 or more", inputs.length);
-      return { value: apply(inputs.map(({ value }) => asTensor(value))), mask: bothMasks(inputs) };
-    };
-    return { layer: new Pointwise(config, run), values: new Map() };
-  };
-}
-
-function bothMasks(inputs: readonly Flow[]): Ids | null {
-  const masks = inputs.flatMap(({ mask }) => (mask === null ? [] : [mask]));
-  const [first, ...rest] = masks;
-  if (first === undefined) return null;
-  return new Ids(
-    first.data.map((counts, i) => (counts !== 0 && rest.every(({ data }) => data[i] !== 0) ? 1 : 0)),
-    first.shape,
-  );
-}
-
-const pairwise = (combine: (a: Tensor, b: Tensor) => Tensor): LayerMaker =>
-  merging(() => (parts) => parts.slice(1).reduce(combine, parts[0] as Tensor));
 
 class KerasEmbedding extends KerasLayer {
   readonly embedding: Embedding;
@@ -139,39 +78,40 @@ const dense: LayerMaker = (config, weights, dialect) => {
 
 class KerasLayerNormalization extends KerasLayer {
   readonly norm: LayerNorm;
+  /** The axis in the file: the last one, counted from the back or from the front. */
+  readonly axis: number;
 
-  constructor(config: LayerConfig, norm: LayerNorm) {
+  constructor(config: LayerConfig, norm: LayerNorm, axis: number) {
     super(config);
     this.norm = norm;
+    this.axis = axis;
   }
 
   override forward(inputs: readonly Flow[]): readonly Flow[] {
     const { value, mask } = only(this.label, inputs);
-    return [{ value: this.norm.forward(asTensor(value)), mask }];
+    const x = asTensor(value);
+    if (this.axis !== -1 && this.axis !== x.shape.length - 1) {
+      throw new ShapeError(this.label, "x", `${this.axis + 1} axes, of which the last is normalised`, x.shape);
+    }
+    return [{ value: this.norm.forward(x), mask }];
   }
 }
 
-/** Over the last axis, with a gain; the offset is zeros where the layer has none. */
 const layerNormalization: LayerMaker = (config, weights) => {
   config.refuseUnless("rms_scaling", false);
-  const axis = config.has("axis") ? config.integers("axis") : [-1];
+  const [axis = -1, ...others] = config.has("axis") ? config.integers("axis") : [];
   const gamma = config.flag("scale", true) ? takeWeight(weights, "gamma", [-1]) : null;
   const beta = config.flag("center", true) ? takeWeight(weights, "beta", [gamma?.shape[0] ?? -1]) : null;
   const size = (gamma ?? beta)?.shape[0];
-  // An axis counted from the front is the last one of (B, T, features), which sequences have.
-  if (size === undefined || axis.length !== 1 || (axis[0] !== -1 && axis[0] !== 2)) {
-    throw new LoadError(
-      "unsupported_op",
-      `${config.where}: only the last axis, with scale or center, is supported, got axis [${axis}]`,
-    );
+  if (size === undefined || others.length > 0) {
+    throw new LoadError("unsupported_op", `${config.where}: only one axis, with scale or center, is supported`);
   }
   const values = new Map<string, PlainTensor>();
-  const one = { data: new Float32Array(size).fill(1), shape: [size] };
-  values.set("norm.weight", gamma ?? one);
+  values.set("norm.weight", gamma ?? { data: new Float32Array(size).fill(1), shape: [size] });
   if (beta !== null) values.set("norm.bias", beta);
   const norm = new LayerNorm(size, { epsilon: config.number("epsilon", 1e-3), bias: beta !== null });
   if (gamma === null && norm.weight !== null) norm.weight.trainable = false;
-  return { layer: new KerasLayerNormalization(config, norm), values };
+  return { layer: new KerasLayerNormalization(config, norm, axis), values };
 };
 
 /** A layer at every step. Those that run here work on the last axis alone, so that they already do that. */
@@ -267,11 +207,26 @@ const repeatVector: LayerMaker = unmasked((config) => {
   return (x, _mask, where) => {
     if (x.shape.length !== 2) throw new ShapeError(where, "x", ["B", "features"], x.shape);
     const [batch, size] = x.shape as [number, number];
-    return add(reshape(x, [batch, 1, size]), tensor(new Float32Array(n), [1, n, 1], x.core));
+    return add(reshape(x, [batch, 1, size]), zeros([1, n, 1], x.core));
   };
 });
 
+/** Where two values differ: masks that Keras 3 makes a part of the graph. */
+const notEqual: LayerMaker = (config) => {
+  const run = (inputs: readonly Flow[], where: string): Flow => {
+    const [a, b] = inputs.map(({ value }) => asTensor(value));
+    if (a === undefined || b === undefined || b.size !== 1) {
+      throw new ArgumentError(where, "the inputs", "a value and a number", inputs.length);
+    }
+    const number = b.item();
+    const counts = Int32Array.from(a.toArray(), (value) => (value === number ? 0 : 1));
+    return { value: new Ids(counts, a.shape), mask: null };
+  };
+  return { layer: new Pointwise(config, run), values: new Map() };
+};
+
 const layers: ReadonlyMap<string, LayerMaker> = new Map<string, LayerMaker>([
+  ["RNN", wrappedCell],
   ["SimpleRNN", simpleRNN],
   ["LSTM", lstm],
   ["GRU", gru],
@@ -311,28 +266,8 @@ const layers: ReadonlyMap<string, LayerMaker> = new Map<string, LayerMaker>([
   ["RepeatVector", repeatVector],
   ["GlobalAveragePooling1D", globalAveragePooling],
   ["GlobalMaxPooling1D", globalMaxPooling],
-  [
-    "Concatenate",
-    merging((config) => {
-      const axis = config.number("axis", -1);
-      return (parts) => concat(parts, axis);
-    }),
-  ],
-  ["Add", pairwise(add)],
-  ["Subtract", pairwise(sub)],
-  ["Multiply", pairwise(mul)],
-  ["Maximum", pairwise(maximum)],
-  ["Minimum", pairwise(minimum)],
-  [
-    "Average",
-    merging(
-      () => (parts) =>
-        mul(
-          parts.slice(1).reduce((a, b) => add(a, b), parts[0] as Tensor),
-          1 / parts.length,
-        ),
-    ),
-  ],
+  ["NotEqual", notEqual],
+  ...mergingLayers,
 ]);
 
 /**

@@ -6,7 +6,7 @@ import { type NestedNumbers, type PlainTensor, Tensor, tensor } from "../../tens
 import { quoted } from "../json.js";
 import { KerasBidirectional } from "./bidirectional.js";
 import { type Dialect, LayerConfig } from "./config.js";
-import { type GraphNode, readGraph } from "./graph.js";
+import { type GraphNode, type Result, readGraph } from "./graph.js";
 import { asTensor, type Flow, inField, type KerasLayer } from "./layer.js";
 import { makeLayer } from "./layers.js";
 import { KerasRecurrent } from "./recurrent.js";
@@ -32,14 +32,14 @@ export class KerasModel extends Module {
   readonly layers: readonly KerasLayer[];
   readonly #nodes: readonly GraphNode[];
   readonly #inputs: readonly number[];
-  readonly #outputs: readonly (readonly [node: number, output: number])[];
+  readonly #outputs: readonly Result[];
 
   /** @internal use `loadKeras` or `loadTfjs` */
   constructor(
     layers: readonly KerasLayer[],
     nodes: readonly GraphNode[],
     inputs: readonly number[],
-    outputs: readonly (readonly [node: number, output: number])[],
+    outputs: readonly Result[],
   ) {
     super();
     this.layers = layers;
@@ -59,16 +59,25 @@ export class KerasModel extends Module {
       throw new ArgumentError("KerasModel", "the inputs", `${this.#inputs.length}`, inputs.length);
     }
     const results: (readonly Flow[])[] = [];
-    this.#nodes.forEach(({ layer, from }, node) => {
+    const resultOf = ([node, output]: Result): Flow => {
+      const found = results[node]?.[output];
+      if (found === undefined) throw new ArgumentError("KerasModel", "an output", "one that its layer gives", output);
+      return found;
+    };
+    this.#nodes.forEach(({ layer, from, masks }, node) => {
       if (layer === null) {
         const value = inputs[this.#inputs.indexOf(node)];
         results.push(value === undefined ? [] : [{ value, mask: null }]);
       } else {
-        const given = from.map(([source, output]) => this.#result(results, source, output));
+        const given = from.map((source, i): Flow => {
+          if (typeof source === "number") return { value: tensor(source), mask: null };
+          const mask = masks[i] ?? null;
+          return mask === null ? resultOf(source) : { ...resultOf(source), mask: maskOf(resultOf(mask).value) };
+        });
         results.push((this.layers[layer] as KerasLayer).forward(given));
       }
     });
-    return this.#outputs.map(([node, output]) => asTensor(this.#result(results, node, output).value));
+    return this.#outputs.map((output) => asTensor(resultOf(output).value));
   }
 
   /** What `forward` gives, as plain arrays. Layers that are stateful go on from the call before. */
@@ -82,12 +91,11 @@ export class KerasModel extends Module {
       if (layer instanceof KerasRecurrent || layer instanceof KerasBidirectional) layer.resetStates();
     }
   }
+}
 
-  #result(results: readonly (readonly Flow[])[], node: number, output: number): Flow {
-    const found = results[node]?.[output];
-    if (found === undefined) throw new ArgumentError("KerasModel", "an output", "one that a layer has", output);
-    return found;
-  }
+/** A mask that a layer computes. */
+function maskOf(value: Tensor | Ids): Ids {
+  return value instanceof Ids ? value : new Ids(Int32Array.from(value.toArray(), Number), value.shape);
 }
 
 function inputOf(input: KerasInput): Tensor | Ids {

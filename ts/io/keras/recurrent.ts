@@ -6,7 +6,7 @@
  *   GRU         columns z, r, h; reset after the recurrent product: bias (2, 3 units), of the input and of the state;
  *               before it: one bias
  */
-import { ArgumentError } from "../../errors.js";
+import { ArgumentError, LoadError } from "../../errors.js";
 import { GRU } from "../../nn/gru.js";
 import { LSTM } from "../../nn/lstm.js";
 import type { Module } from "../../nn/module.js";
@@ -14,9 +14,10 @@ import { RNN } from "../../nn/rnn.js";
 import { CarriedState, type RecurrentState } from "../../nn/state.js";
 import { reshape } from "../../tensor/shape.js";
 import type { PlainTensor, Tensor } from "../../tensor/tensor.js";
+import { quoted } from "../json.js";
 import { stepActivation } from "./activations.js";
 import { type GateActivations, gruCell, lstmCell } from "./cells.js";
-import type { Dialect, LayerConfig } from "./config.js";
+import { type Dialect, LayerConfig } from "./config.js";
 import { asTensor, type Flow, KerasLayer, type LayerMaker, type LoadedLayer } from "./layer.js";
 import { runSteps, type StepLayer } from "./steps.js";
 import { biasOf, type LayerWeights, rowsOf, takeWeight } from "./weights.js";
@@ -176,6 +177,24 @@ export const gru: LayerMaker = (config, weights, dialect) => {
   const Cell = areUsual(activations) && resetAfter ? GRU : gruCell(activations, resetAfter);
   // Keras' z, r, h to PyTorch's r, z, n.
   return loaded(config, new Cell(inputs, units, { bias: bias !== null }), ["h"], taken, [1, 0, 2]);
+};
+
+const cells: ReadonlyMap<string, LayerMaker> = new Map([
+  ["SimpleRNNCell", simpleRNN],
+  ["LSTMCell", lstm],
+  ["GRUCell", gru],
+]);
+
+/** RNN around one of Keras' cells: the layer of that cell, with the configurations of both. */
+export const wrappedCell: LayerMaker = (config, weights, dialect) => {
+  const description = new LayerConfig(`${config.where} cell`, config.get("cell"));
+  const kind = description.text("class_name");
+  const make = cells.get(kind);
+  if (make === undefined) {
+    throw new LoadError("unsupported_op", `${config.where}: the cell ${quoted(kind)} is not supported`);
+  }
+  const cell = new LayerConfig(description.where, description.get("config"));
+  return make(new LayerConfig(config.where, new Map([...cell.entries, ...config.entries])), weights, dialect);
 };
 
 function gateActivations(config: LayerConfig, dialect: Dialect): GateActivations {
