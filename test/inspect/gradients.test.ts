@@ -182,6 +182,29 @@ describe("recurrentJacobians", () => {
     }
   });
 
+  it("takes cells made from their equations", () => {
+    const Leaky = u.defineCell({
+      name: "Leaky",
+      state: ["h"],
+      step: ({ x, h }, { gate, vector, tanh }) => ({
+        h: vector("keep")
+          .mul(h)
+          .add(tanh(gate("a", x))),
+      }),
+    });
+    const layer = new Leaky(2, 3).init({ seed: 4, core }) as u.SequenceModule;
+    const keep = layer
+      .parameters()
+      .find(({ name }) => name.startsWith("keep"))!
+      .toArray();
+    const expected = [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => (i === j ? keep[i]! : 0)));
+    for (const { data } of u.recurrentJacobians(layer, Float32Array.of(1, -1, 0.5, 2))) {
+      expectClose(data, expected, 1e-6, "a diagonal");
+    }
+    const { products } = u.jacobianNorms(layer, new Float32Array(10));
+    products.forEach((value, i) => expect(value).toBeCloseTo(Math.max(...keep.map(Math.abs)) ** (i + 1), 6));
+  });
+
   it("takes wirings and layers above each other", () => {
     // Dilation 2: the state of one phase moves up, that of the other passes through the cell.
     const leap = new u.Dilated(new u.RNN(2, 3), 2).init({ seed: 1, core, initializer: u.uniform(-1, 1) });

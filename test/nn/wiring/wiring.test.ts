@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import * as u from "../../../ts/index.js";
-import { draw } from "../../tensor/reference.js";
+import { draw, expectClose } from "../../tensor/reference.js";
 import {
   checkSession,
   checkSplit,
@@ -258,6 +258,38 @@ describe.each(causal)("%s", (name, make) => {
 });
 
 describe("wiring", () => {
+  it("takes cells made from their equations as it takes the others", () => {
+    const Twin = u.defineCell({
+      name: "Twin",
+      state: ["h"],
+      biases: "two",
+      step({ x, h }, { gate, sigmoid, tanh, constant }) {
+        const [r, z] = [sigmoid(gate("r", x, h)), sigmoid(gate("z", x, h))];
+        const n = tanh(gate("n", x).add(r.mul(gate("n", h))));
+        return { h: constant(1).sub(z).mul(n).add(z.mul(h)) };
+      },
+    });
+    const make = (Cell: new (inputs: number, hidden: number) => u.SequenceModule) =>
+      new u.RecurrentStack([
+        new u.Dilated(new Cell(2, 3), 2),
+        new u.TimeSkip(new Cell(3 + 4, 4), 3),
+        new u.Bidirectional(new Cell(4, 2), new Cell(4, 2), { merge: "average" }),
+      ]);
+    const [fused, compiled] = [make(u.GRU).init({ seed: 3, core }), make(Twin as never)];
+    compiled.loadStateDict(fused.stateDict(), { core });
+    const x = u.tensor([...draw([3, 7, 2], 11).data], [3, 7, 2], core);
+    const run = (model: typeof fused) => {
+      const { output, state } = model.run(() => model.forward(x, { lengths: [7, 0, 4] }));
+      const { grads } = u.gradients(() => u.sum(u.square(model.forward(x).output)), {
+        parameters: model.parameters(),
+        core,
+      });
+      return [output.data, ...Object.values(state).map(({ data }) => data), ...grads.values()];
+    };
+    const expected = run(fused);
+    run(compiled).forEach((values, i) => expectClose(values, expected[i]!, 2e-5, `value ${i}`));
+  });
+
   it("names states and parameters by their place, in types too", () => {
     const stack = new u.RecurrentStack([new u.LSTM(2, 3), new u.GRU(3, 4)]);
     expect(stack.namedParameters().map(([name]) => name)[4]).toBe("layers.1.weight_ih_l0");
