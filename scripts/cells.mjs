@@ -1,0 +1,28 @@
+// node scripts/cells.mjs: writes docs/cells.md, the table of recurrent cells, from the catalogue that the tests run.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "vite";
+import { build } from "./build.mjs";
+import { inlineWasm } from "./inline-wasm.mjs";
+import { fromRoot, main, root } from "./lib.mjs";
+
+await main(async () => {
+  await build();
+  const server = await createServer({
+    root,
+    configFile: false,
+    appType: "custom",
+    logLevel: "error",
+    optimizeDeps: { noDiscovery: true },
+    server: { middlewareMode: true, hmr: false, ws: false, watch: null },
+    // Before vite's own handling of wasm. Rollup's plugins are vite's, but for types of the same meaning.
+    plugins: /** @type {import("vite").Plugin[]} */ (inlineWasm()).map((plugin) => ({ ...plugin, enforce: "pre" })),
+  });
+  try {
+    const { cellsPage } = await server.ssrLoadModule("/test/nn/cells/page.ts");
+    const { createCore } = await server.ssrLoadModule("/ts/index.ts");
+    mkdirSync(fromRoot("docs"), { recursive: true });
+    writeFileSync(fromRoot("docs/cells.md"), cellsPage(createCore()));
+  } finally {
+    await server.close();
+  }
+});

@@ -1,0 +1,66 @@
+/** The page docs/cells.md: every recurrent cell with its source, its size and how well its gradients hold. */
+import type * as u from "../../../ts/index.js";
+import { catalogue, type Entry } from "./catalogue.js";
+import { equationErrors } from "./check.js";
+
+/** Sizes with large prime factors, so that a dimension tells what it is made of; H is even, for heads. */
+const letters: Readonly<Record<string, number>> = { I: 1009, H: 2026, O: 503, P: 251 };
+/** Sizes of the column of counts. */
+const typical: Readonly<Record<string, number>> = { I: 64, H: 128, O: 32, P: 32 };
+
+function declare(entry: Entry, sizes: Readonly<Record<string, number>>): u.Module {
+  const { I, H } = sizes as { I: number; H: number };
+  const further = Object.entries(entry.sizes ?? {}).map(([option, letter]) => [option, sizes[letter] as number]);
+  return entry.make(entry.square === true ? H : I, H, Object.fromEntries(further));
+}
+
+/** Number of parameters of one layer, for example `4 H I + 4 H H + 4 H`. */
+export function formula(entry: Entry): string {
+  const terms = new Map<string, number>();
+  for (const { shape } of declare(entry, letters).parameters()) {
+    let factor = 1;
+    const names = shape.map((length) => {
+      const [letter, size] = Object.entries(letters).find(([, value]) => (2 * length) % value === 0) ?? ["", 1];
+      factor *= length / size;
+      return letter;
+    });
+    const product = names.sort().join(" ");
+    terms.set(product, (terms.get(product) ?? 0) + factor);
+  }
+  return [...terms].map(([product, count]) => (count === 1 ? product : `${count} ${product}`)).join(" + ");
+}
+
+function total(entry: Entry): number {
+  return declare(entry, typical)
+    .parameters()
+    .reduce((sum, { size }) => sum + size, 0);
+}
+
+/** What a row says apart from measured errors. */
+export function rowOf(entry: Entry): readonly string[] {
+  return [
+    entry.name,
+    entry.source,
+    `[${entry.file}](../ts/nn/${entry.file})`,
+    formula(entry),
+    total(entry).toLocaleString("en"),
+  ];
+}
+
+const INTRODUCTION = `# Recurrent cells
+
+Written by \`node scripts/cells.mjs\`. Each file begins with the cell's paper, its equations and the names of its parameters.
+
+- Parameters: of one layer, I inputs, H units, O outputs, P the projection's size; the count is for I = ${typical["I"]}, H = ${typical["H"]},
+  O and P = ${typical["O"]}. Cells without an I need inputSize = hiddenSize.
+- Gradient error: the largest of all gradients, of inputs, initial states and parameters, each relative to the largest magnitude of what it
+  should be: central differences of the paper's equations in float64 (test/nn/cells).
+`;
+
+/** The whole page. */
+export function cellsPage(core: u.Core): string {
+  const header = ["cell", "source", "file in ts/nn", "parameters", "count", "gradient error"];
+  const rows = catalogue.map((entry) => [...rowOf(entry), equationErrors(entry, core).gradients.toExponential(1)]);
+  const lines = [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  return `${INTRODUCTION}\n${lines.join("\n")}\n`;
+}
