@@ -71,12 +71,14 @@ export { type Bar, type BarChartOptions, barChart } from "./inspect/bar-chart.js
 export { confusionSvg } from "./inspect/confusion-svg.js";
 export { csvLog } from "./inspect/csv-log.js";
 export { type CurveOptions, curveSvg, lossCurve, type Series } from "./inspect/curve.js";
+export { type GatedLayer, gateActivations, type LayerActivations } from "./inspect/gates.js";
 export {
   type DistanceNorms,
   gradientByDistance,
   gradientDistanceSvg,
   type Stepwise,
 } from "./inspect/gradient-distance.js";
+export { type HeatmapOptions, heatmapSvg } from "./inspect/heatmap.js";
 export {
   type JacobianNorms,
   type JacobianOptions,
@@ -85,7 +87,9 @@ export {
   recurrentJacobians,
 } from "./inspect/jacobian.js";
 export type { Matrix } from "./inspect/matrix.js";
+export { type Saturation, type SaturationOptions, saturation, saturationSvg } from "./inspect/saturation.js";
 export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
+export { type StateSurvival, type SurvivalOptions, stateSurvival, survivalSvg } from "./inspect/survival.js";
 export {
   type TensorBoardOptions,
   tensorBoardHeader,
@@ -259,6 +263,7 @@ export { argmax, max, mean, type ReduceOptions, sum } from "./tensor/reduce.js";
 export { runScope } from "./tensor/scope.js";
 export { concat, detach, permute, reshape, select, slice, stack, transpose } from "./tensor/shape.js";
 export { logSoftmax, type SoftmaxOptions, softmax } from "./tensor/softmax.js";
+export type { StreamPlan } from "./tensor/stream.js";
 export type { RecordContext } from "./tensor/tape.js";
 export {
   full,

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { parseSvg } from "../inspect/svg.js";
 import { temporaryFolder } from "./command.js";
 
 const folder = resolve(import.meta.dirname, "..", "..", "examples");
@@ -127,7 +128,37 @@ describe("examples", () => {
     expect(drawing.match(/<rect /g)).toHaveLength(1 + 9 * 5);
   });
 
-  it.each(["hello", "dinner", "by-hand", "remedies"])("%s.mjs --help says how to run it", async (name) => {
+  it("gradients.mjs shows what vanishes and what lasts, and draws it", async () => {
+    const folder = resolve(scratch, "gradients");
+    const [flows = "", jacobians = "", trained = ""] = (
+      await outputOf("gradients.mjs", "--quick", "--out", folder)
+    ).split("\n\n");
+    for (const table of [flows, jacobians]) {
+      const last = (name: string): number =>
+        Number(
+          table
+            .split("\n")
+            .find((line) => line.startsWith(`${name}  `))
+            ?.trim()
+            .split(/ +/)
+            .at(-1),
+        );
+      expect(last("tanh RNN")).toBeLessThan(1e-8);
+      expect(last("LSTM")).toBeLessThan(1e-5);
+      expect(last("GRU")).toBeLessThan(1e-4);
+      expect(last("LSTM, forget bias 3")).toBeGreaterThan(1e-2);
+    }
+    // A guess is ln 4 = 1.39 nats.
+    expect(Number(/: ([\d.]+) nats/.exec(trained)?.[1])).toBeLessThan(1.2);
+    const drawings = ["gradients", "jacobians", "saturation", "survival", "gate-i", "gate-f", "gate-o", "gate-c"];
+    for (const name of drawings) {
+      const source = readFileSync(resolve(folder, `${name}.svg`), "utf8");
+      parseSvg(source);
+      expect(source, name).not.toMatch(/NaN|undefined|Infinity/);
+    }
+  });
+
+  it.each(["hello", "dinner", "by-hand", "remedies", "gradients"])("%s.mjs --help says how to run it", async (name) => {
     expect(await outputOf(`${name}.mjs`, "--help")).toContain(`node examples/${name}.mjs [`);
   });
 });

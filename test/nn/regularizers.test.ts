@@ -6,6 +6,7 @@ import { GRUCell } from "../../ts/nn/gru.js";
 import { LockedDropout } from "../../ts/nn/locked-dropout.js";
 import { activationPenalty, temporalActivationPenalty } from "../../ts/nn/losses/activation-penalties.js";
 import { LSTM, LSTMCell } from "../../ts/nn/lstm.js";
+import { RNN } from "../../ts/nn/rnn.js";
 import { Zoneout } from "../../ts/nn/zoneout.js";
 import { add, mul } from "../../ts/tensor/binary.js";
 import { Ids } from "../../ts/tensor/ids.js";
@@ -30,6 +31,25 @@ function training(fn: () => Tensor, context: { seed?: number; update?: number } 
   );
   return values;
 }
+
+describe("lockedDropout of recurrent layers", () => {
+  it.each([true, false])("keeps one mask over time between layers: %s", (lockedDropout) => {
+    const [batch, steps, hidden] = [3, 6, 20];
+    const options = { numLayers: 2, dropout: 0.4, lockedDropout, bias: false, nonlinearity: "identity" } as const;
+    const layers = new RNN(1, hidden, options).init({ core });
+    // Each step apart: the first layer gives 1 everywhere, the second what is left of it.
+    const identity = Float32Array.from({ length: hidden * hidden }, (_, i) => (i % (hidden + 1) === 0 ? 1 : 0));
+    layers["weight_ih_l0"]?.write(new Float32Array(hidden).fill(1));
+    layers["weight_ih_l1"]?.write(identity);
+    for (const name of ["weight_hh_l0", "weight_hh_l1"] as const) layers[name]?.write(identity.map(() => 0));
+    const values = training(() => layers.forward(ones([batch, steps, 1], core)).output);
+    const row = (b: number, t: number) => values.slice((b * steps + t) * hidden, (b * steps + t + 1) * hidden).join();
+    const masks = Array.from({ length: batch }, (_, b) => new Set(Array.from({ length: steps }, (_, t) => row(b, t))));
+    expect([...new Set(values)].sort()).toEqual([0, Math.fround(1 / 0.6)]);
+    for (const mask of masks) expect(mask.size).toBe(lockedDropout ? 1 : steps);
+    expect(new Set(masks.flatMap((mask) => [...mask])).size).toBe(lockedDropout ? batch : batch * steps);
+  });
+});
 
 describe("LockedDropout", () => {
   const [batch, steps, hidden] = [7, 3, 200];

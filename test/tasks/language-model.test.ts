@@ -6,12 +6,15 @@ import { generate } from "../../ts/infer/generate.js";
 import { save } from "../../ts/io/model-file.js";
 import { writeSafetensors } from "../../ts/io/safetensors.js";
 import { GRU } from "../../ts/nn/gru.js";
-import { uniform } from "../../ts/nn/initializers.js";
+import { constant, uniform } from "../../ts/nn/initializers.js";
 import { LSTM } from "../../ts/nn/lstm.js";
 import { RNN } from "../../ts/nn/rnn.js";
 import { CarriedState } from "../../ts/nn/state.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
 import { Ids } from "../../ts/tensor/ids.js";
+import type { Parameter } from "../../ts/tensor/parameter.js";
+import { gradients } from "../../ts/tensor/record.js";
+import { sum } from "../../ts/tensor/reduce.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
 import { WordTokenizer } from "../../ts/text/word-tokenizer.js";
 import { AdamW } from "../../ts/train/adamw.js";
@@ -153,6 +156,92 @@ describe("LanguageModel", () => {
     expect(() => new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 6, tieWeights: true })).toThrow(ArgumentError);
   });
 
+  it("adds smoothing and penalties while it trains, and only then", () => {
+    const factors = { labelSmoothing: 0.1, activationPenalty: 1.5, temporalActivationPenalty: 0.7 };
+    const model = new LanguageModel({ tokenizer, cell: GRU, hiddenSize: 6, embeddingSize: 5, ...factors });
+    model.init({ seed: 3, initializer: uniform(-1, 1) });
+    const [batch] = lanes(tokenizer.encode(text), { batchSize: 3, seqLen: 4 }).train as Iterable<Batch> as [Batch];
+    const { output, logits } = model.run((m) => ({
+      output: m.rnn.forward(m.embedding!.forward(batch.inputs)).output,
+      logits: m.forward(batch.inputs).logits,
+    }));
+    // In 64 bits: Szegedy et al. 2016 for the smoothing, Merity et al. 2017 for the penalties.
+    const V = tokenizer.size;
+    let [plain, smooth] = [0, 0];
+    batch.targets.data.forEach((target, i) => {
+      const row = [...logits.data.subarray(i * V, i * V + V)];
+      const total = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
+      plain += (total - row[target]!) / 12;
+      smooth += row.reduce((sum, logit) => sum + total - logit, 0) / V / 12;
+    });
+    const h = (b: number, t: number, k: number) => output.data[(b * 4 + t) * 6 + k]!;
+    let [squares, changes] = [0, 0];
+    for (let b = 0; b < 3; b++)
+      for (let t = 0; t < 4; t++)
+        for (let k = 0; k < 6; k++) {
+          squares += h(b, t, k) ** 2 / 72;
+          if (t > 0) changes += (h(b, t, k) - h(b, t - 1, k)) ** 2 / 54;
+        }
+    const expected = 0.9 * plain + 0.1 * smooth + 1.5 * squares + 0.7 * changes;
+    const trained = new AdamW(model, { lr: 0 }).update(() => model.loss(batch, new CarriedState())).loss;
+    expect(trained).toBeCloseTo(expected, 5);
+    expect(model.run(() => model.loss(batch, new CarriedState()).item())).toBeCloseTo(plain, 5);
+  });
+
+  it.each([true, false])("drops with one mask a sequence when that is locked: %s", (lockedDropout) => {
+    const few = CharTokenizer.from("abcdefgh");
+    const size = few.size;
+    const model = new LanguageModel({ tokenizer: few, cell: RNN, hiddenSize: size, dropout: 0.5, lockedDropout });
+    model.init({ initializer: constant(0) });
+    // Outputs of tanh 1 everywhere, which the head shows as they are.
+    (model.rnn["bias_ih_l0"] as Parameter).write(new Float32Array(size).fill(1));
+    model.head.weight.write(Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0)));
+    const ids = new Ids(new Int32Array(30), [3, 10]);
+    let seen: Float32Array = new Float32Array();
+    gradients(() => {
+      const { logits } = model.forward(ids);
+      seen = logits.toArray();
+      return sum(logits);
+    });
+    const kept = 2 * Math.tanh(1);
+    for (const value of seen) expect(value === 0 || Math.abs(value - kept) < 1e-5).toBe(true);
+    const masks = Array.from({ length: 30 }, (_, row) => seen.slice(row * size, (row + 1) * size).join());
+    const different = [0, 1, 2].map((b) => new Set(masks.slice(b * 10, b * 10 + 10)).size);
+    if (lockedDropout) expect([different, new Set(masks).size]).toEqual([[1, 1, 1], 3]);
+    else expect(Math.min(...different)).toBeGreaterThan(5);
+  });
+
+  it("hands the other options of AWD-LSTM on, and to its file", () => {
+    const options = {
+      ...{ tokenizer, cell: LSTM, hiddenSize: 7, numLayers: 2, embeddingSize: 7, tieWeights: true, dropout: 0.4 },
+      ...{ inputDropout: 0.3, lockedDropout: true, embeddingDropout: 0.1, weightDropout: 0.5 },
+      ...{ labelSmoothing: 0.05, activationPenalty: 2, temporalActivationPenalty: 1 },
+    };
+    const model = new LanguageModel(options).init({ seed: 1 });
+    const again = LanguageModel.from(save(model));
+    for (const { rnn, embedding, inputDropout } of [model, again]) {
+      expect(rnn).toMatchObject({ weightDropout: 0.5, dropout: 0.4, lockedDropout: true });
+      expect([embedding?.dropout, inputDropout]).toEqual([0.1, 0.3]);
+    }
+    expect(again.config()).toEqual(model.config());
+    // Trained alike: each of them has its part in the update.
+    const batch = lanes(tokenizer.encode(text), { batchSize: 3, seqLen: 9 }).train.batch(0);
+    const losses = [model, again].map((lm) => {
+      const optimizer = new AdamW(lm, { seed: 2 });
+      return [1, 2].map(() => optimizer.update(() => lm.loss(batch, new CarriedState())).loss);
+    });
+    expect(losses[0]).toEqual(losses[1]);
+    const names = ["inputDropout", "embeddingDropout", "weightDropout", "labelSmoothing", "activationPenalty"] as const;
+    for (const name of [...names, "temporalActivationPenalty"] as const) {
+      const without = new LanguageModel({ ...options, [name]: 0 }).init({ seed: 1 });
+      const optimizer = new AdamW(without, { seed: 2 });
+      expect(optimizer.update(() => without.loss(batch, new CarriedState())).loss).not.toBe(losses[0]![0]);
+      expect(() => new LanguageModel({ ...options, [name]: -1 })).toThrow(ArgumentError);
+    }
+    const plain = { tokenizer, cell: LSTM, hiddenSize: 7 };
+    expect(() => new LanguageModel({ ...plain, embeddingDropout: 0.1 })).toThrow(/unless embeddingSize is given/);
+  });
+
   it("works with words", () => {
     const words = WordTokenizer.from(text);
     const model = new LanguageModel({ tokenizer: words, cell: GRU, hiddenSize: 4, embeddingSize: 3 }).init({ seed: 1 });
@@ -194,6 +283,12 @@ describe("LanguageModel.from", () => {
       { dropout: 7 },
       { tieWeights: true },
       { singleBias: 1 },
+      { weightDropout: "0.5" },
+      { inputDropout: 2 },
+      { lockedDropout: 1 },
+      { embeddingDropout: 0.5 },
+      { labelSmoothing: -1 },
+      { activationPenalty: -1 },
     ]) {
       expect(category({}, config)).toBe("value");
     }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createCore } from "../../ts/core/core.js";
 import { ArgumentError } from "../../ts/errors.js";
+import { save } from "../../ts/io/model-file.js";
 import { constant, uniform } from "../../ts/nn/initializers.js";
 import { Linear } from "../../ts/nn/linear.js";
 import { crossEntropy } from "../../ts/nn/losses/cross-entropy.js";
@@ -14,6 +15,7 @@ import { sum } from "../../ts/tensor/reduce.js";
 import { select } from "../../ts/tensor/shape.js";
 import { ones, type Tensor, tensor } from "../../ts/tensor/tensor.js";
 import { Adam } from "../../ts/train/adam.js";
+import { type TrainEvent, train } from "../../ts/train/loop.js";
 import { limitNorm } from "../../ts/train/max-norm.js";
 import { SGD } from "../../ts/train/sgd.js";
 import { Random } from "../reference/random.js";
@@ -122,6 +124,103 @@ describe("updateAccumulated", () => {
     expect(() => optimizer.updateAccumulated([])).toThrow(/parts/);
     expect(() => optimizer.updateAccumulated([bad], { weights: [1, 2] })).toThrow(ArgumentError);
     expect(() => optimizer.updateAccumulated([bad], { weights: [0] })).toThrow(/not all 0/);
+  });
+});
+
+describe("train with accumulate", () => {
+  interface Range {
+    start: number;
+    end: number;
+    count: number;
+  }
+  /** One object for all batches, as `Lanes` has it, filled anew for each. */
+  const source = (ends: readonly number[]) => {
+    const batch: Range = { start: 0, end: 0, count: 0 };
+    const fill = (index: number): Range => {
+      batch.start = ends[index % ends.length]!;
+      batch.end = ends[(index % ends.length) + 1]!;
+      batch.count = batch.end - batch.start;
+      return batch;
+    };
+    return { length: ends.length - 1, batch: (index: number) => fill(index % (ends.length - 1)) };
+  };
+  const loss = (model: Model, { start, end }: Range): Tensor => model.loss(start, end);
+
+  it("makes the updates of whole batches, whatever their parts", async () => {
+    const setUp = () => {
+      const model = new Model().init({ seed: 1, core });
+      return { model, optimizer: new Adam(model, { lr: 0.01 }) };
+    };
+    const [whole, parts] = [setUp(), setUp()];
+    const losses: [number[], number[]] = [[], []];
+    const note = (into: number[]) => (event: TrainEvent) => {
+      if (event.kind === "update") into.push(event.loss);
+    };
+    const options = { loss, epochs: 3, clipGradNorm: 0.5 };
+    await train(whole.model, source([0, 5, 7]), { ...options, ...whole, onEvent: note(losses[0]) }).done;
+    // Four parts by three: the second update of an epoch has what is left.
+    const run = { ...options, ...parts, accumulate: 3, onEvent: note(losses[1]) };
+    const end = await train(parts.model, source([0, 1, 3, 5, 7]), run).done;
+    expect(end.update).toBe(6);
+    expect(losses[1]).toHaveLength(6);
+    losses[1].forEach((value, i) => expect(value).toBeCloseTo(losses[0][i]!, 5));
+    const values = parts.model.stateDict();
+    for (const [name, { data }] of whole.model.stateDict()) {
+      data.forEach((value, i) => expect(values.get(name)!.data[i]).toBeCloseTo(value, 5));
+    }
+    for (const { optimizer } of [whole, parts]) optimizer.dispose();
+  });
+
+  it.each(["by number", "endless"] as const)("goes on from a checkpoint to the same bytes (data %s)", async (kind) => {
+    const run = async (updates: number, resume?: Uint8Array) => {
+      const model = new Model().init({ seed: 2, core });
+      const optimizer = new SGD(model, { lr: 0.1, momentum: 0.5 });
+      const ends = source([0, 1, 3, 4, 6, 7]);
+      const data =
+        kind === "by number"
+          ? ends
+          : {
+              *[Symbol.iterator]() {
+                for (let i = 0; ; i++) yield ends.batch(i);
+              },
+            };
+      const perEpoch = kind === "by number" ? {} : { updatesPerEpoch: 3 };
+      const checkpoints: Uint8Array[] = [];
+      const onEvent = (event: TrainEvent) => {
+        if (event.kind === "checkpoint") checkpoints.push(event.bytes);
+      };
+      const more = resume === undefined ? {} : { resume };
+      await train(model, data, {
+        ...{ loss, optimizer, updates, accumulate: 2, checkpointEvery: 1, onEvent, ...perEpoch, ...more },
+      }).done;
+      optimizer.dispose();
+      return { checkpoints, file: save(model) };
+    };
+    const whole = await run(8);
+    expect(whole.checkpoints).toHaveLength(8);
+    for (const checkpoint of whole.checkpoints) expect((await run(8, checkpoint)).file).toEqual(whole.file);
+  });
+
+  it("says how many updates there will be, and refuses what is no count", async () => {
+    const model = new Model().init({ seed: 1, core });
+    const optimizer = new SGD(model, { lr: 0.1 });
+    const starts: unknown[] = [];
+    const onEvent = (event: TrainEvent) => {
+      if (event.kind === "start") starts.push([event.updatesPerEpoch, event.updates]);
+    };
+    await train(model, source([0, 1, 2, 3, 4, 5]), { loss, optimizer, accumulate: 2, epochs: 2, onEvent }).done;
+    expect(starts).toEqual([[3, 6]]);
+    for (const accumulate of [0, 1.5, -1, Infinity, NaN]) {
+      expect(() => train(model, source([0, 7]), { loss, optimizer, accumulate })).toThrow(/accumulate must be a whole/);
+    }
+    // A run that ends within an update leaves nothing for the next.
+    const broken = () => {
+      throw new TypeError("broken");
+    };
+    const data = { length: 2, batch: (index: number) => (index === 0 ? source([0, 7]).batch(0) : broken()) };
+    await expect(train(model, data, { loss, optimizer, accumulate: 2 }).done).rejects.toThrow(TypeError);
+    expect(() => optimizer.updateFromParts()).toThrow(/parts must be one or more/);
+    optimizer.dispose();
   });
 });
 

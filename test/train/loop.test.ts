@@ -109,6 +109,21 @@ describe("train", () => {
     expect([...model.w.toArray()]).toEqual([0.5 + 0.25 + 0.25 + 0]);
   });
 
+  it("validates on what comes with time as on what is there", async () => {
+    const later = {
+      async *[Symbol.asyncIterator]() {
+        for (const batch of [10, 20]) {
+          await new Promise((resolve) => setImmediate(resolve));
+          yield batch;
+        }
+      },
+    };
+    const [there, coming] = [[10, 20], later].map((valid) => collect(setUp({ epochs: 2, valid }).run));
+    const expected = of((await there) as TrainEvent[], "valid");
+    expect(expected).toHaveLength(2);
+    expect(of((await coming) as TrainEvent[], "valid")).toEqual(expected);
+  });
+
   it("samples and validates when told", async () => {
     const sample = (model: Point) => `w = ${model.w.toArray()[0]}`;
     const events = await collect(setUp({ updates: 5, valid: [0], validEvery: 2, sample, sampleEvery: 3 }).run);

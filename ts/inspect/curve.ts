@@ -139,17 +139,20 @@ function roundNumbers(low: number, high: number): number[] {
   return ticks;
 }
 
-/** Powers of ten in a range; where there are fewer than two, the ends. */
+/** Powers of ten in a range, about eight at most; where there are fewer than two, the ends. */
 function powersOfTen(low: number, high: number): number[] {
   const ticks: number[] = [];
   for (let exponent = -323; exponent <= 308; exponent++) {
     const power = Number(`1e${exponent}`);
     if (power >= low && power <= high) ticks.push(power);
   }
-  return ticks.length < 2 ? [low, high] : ticks;
+  const every = Math.ceil(ticks.length / 8);
+  return ticks.length < 2 ? [low, high] : ticks.filter((_, i) => i % every === 0);
 }
 
-/** Short, without the noise of the last digits. */
+/** Short, without the noise of the last digits, and without long rows of zeros. */
 function number(value: number): string {
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(value.toPrecision(4));
+  const size = Math.abs(rounded);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? rounded.toExponential() : String(rounded);
 }

@@ -38,10 +38,14 @@ export class LockedDropout extends Module {
   forward(x: Tensor): Tensor {
     const dimensions = x.shape.length;
     if (dimensions !== 2 && dimensions !== 3) throw new ShapeError(this.label, "x", "[B, T, H] or [T, H]", x.shape);
-    const tape = currentTape();
-    if (tape === null || !tape.training || this.p === 0) return x;
-    const time = dimensions === 3 && this.batchFirst ? 1 : 0;
-    const shape = x.shape.map((length, axis) => (axis === time ? 1 : length));
-    return mul(x, dropout(ones(shape, x.core), this.p, this.stream));
+    return lockedDropout(x, this.p, dimensions === 3 && this.batchFirst ? 1 : 0, this.stream);
   }
+}
+
+/** {@link dropout} with one mask for all of the time axis. @internal */
+export function lockedDropout(x: Tensor, p: number, timeAxis: number, stream: number): Tensor {
+  const tape = currentTape();
+  if (tape === null || !tape.training || p === 0) return x;
+  const shape = x.shape.map((length, axis) => (axis === timeAxis ? 1 : length));
+  return mul(x, dropout(ones(shape, x.core), p, stream));
 }

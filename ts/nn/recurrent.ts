@@ -14,6 +14,7 @@ import type { TimeStrides } from "../tensor/sequence.js";
 import type { StateSlice, StreamLayer, StreamPlan } from "../tensor/stream.js";
 import { coreOf, createTensor, operand, sameShape, type Tensor } from "../tensor/tensor.js";
 import { checkSize } from "./check.js";
+import { lockedDropout } from "./locked-dropout.js";
 import { Module } from "./module.js";
 import type { RecurrentState } from "./state.js";
 
@@ -27,6 +28,8 @@ export interface RecurrentOptions {
   readonly bidirectional?: boolean;
   /** Probability of dropout between layers (not after the last), while training; default 0. */
   readonly dropout?: number;
+  /** Whether that dropout has one mask for all steps of a sequence (variational dropout, as in AWD-LSTM); default false. */
+  readonly lockedDropout?: boolean;
   /**
    * Probability that an element of the recurrent weights (`weight_hh`) is dropped while training, the same ones at every
    * step (DropConnect, Wan et al. 2013; on recurrent weights Merity, Keskar & Socher 2018); default 0. All calls of the
@@ -193,6 +196,7 @@ export abstract class RecurrentLayer<
   readonly bias: boolean;
   readonly bidirectional: boolean;
   readonly dropout: number;
+  readonly lockedDropout: boolean;
   readonly weightDropout: number;
   /** Steps of a segment that backward computes again; 0 for none. */
   readonly recompute: number;
@@ -212,6 +216,7 @@ export abstract class RecurrentLayer<
     this.bias = options.bias ?? true;
     this.bidirectional = options.bidirectional ?? false;
     this.dropout = options.dropout ?? 0;
+    this.lockedDropout = options.lockedDropout ?? false;
     this.weightDropout = options.weightDropout ?? 0;
     this.recompute = options.recompute ?? 0;
     this.batchFirst = options.batchFirst ?? true;
@@ -312,7 +317,9 @@ export abstract class RecurrentLayer<
         });
       }
       if (below !== x) below.dispose();
-      below = top ? out : dropout(out, this.dropout, this.stream);
+      if (top) below = out;
+      else if (this.lockedDropout) below = lockedDropout(out, this.dropout, 0, this.stream);
+      else below = dropout(out, this.dropout, this.stream);
     }
     releaseScratch(core);
     return { output, state: named(kind, final) };

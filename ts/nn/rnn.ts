@@ -31,7 +31,11 @@ export interface RNNOptions extends RecurrentOptions {
   readonly alpha?: number;
 }
 
-function elman(nonlinearity: ActivationName = "tanh", alpha = nonlinearity === "leakyRelu" ? 0.01 : 1): FusedCell {
+function defaultAlpha(nonlinearity: ActivationName | undefined): number {
+  return nonlinearity === "leakyRelu" ? 0.01 : 1;
+}
+
+function elman(nonlinearity: ActivationName = "tanh", alpha = defaultAlpha(nonlinearity)): FusedCell {
   const activation = checkActivation("RNN", "nonlinearity", nonlinearity);
   if (!Number.isFinite(alpha)) throw new ArgumentError("RNN", "alpha", "a finite number", alpha);
   return { where: "RNN", cell: cellKinds.elman, gates: 1, memory: false, activation, alpha };
@@ -40,10 +44,12 @@ function elman(nonlinearity: ActivationName = "tanh", alpha = nonlinearity === "
 /** Elman layers. State: h of (numLayers * directions, B, H). */
 export class RNN extends RecurrentLayer<HiddenState> {
   readonly nonlinearity: ActivationName;
+  readonly alpha: number;
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     super(fused(elman(options.nonlinearity, options.alpha), hiddenSize, options), inputSize, hiddenSize, options);
     this.nonlinearity = options.nonlinearity ?? "tanh";
+    this.alpha = options.alpha ?? defaultAlpha(options.nonlinearity);
   }
 }
 

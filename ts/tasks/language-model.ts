@@ -6,16 +6,20 @@ import { load, type ModelFile, readModelFile } from "../io/model-file.js";
 import { Embedding } from "../nn/embedding.js";
 import { GRU } from "../nn/gru.js";
 import { Linear } from "../nn/linear.js";
+import { lockedDropout } from "../nn/locked-dropout.js";
+import { activationPenalty, temporalActivationPenalty } from "../nn/losses/activation-penalties.js";
 import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import { LSTM } from "../nn/lstm.js";
 import { type InitOptions, Module } from "../nn/module.js";
 import type { RecurrentLayer, RecurrentOptions } from "../nn/recurrent.js";
 import { RNN } from "../nn/rnn.js";
 import { CarriedState, type RecurrentState } from "../nn/state.js";
+import { add } from "../tensor/binary.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { oneHot } from "../tensor/embedding.js";
 import type { Ids } from "../tensor/ids.js";
 import { Parameter } from "../tensor/parameter.js";
+import { currentTape } from "../tensor/scope.js";
 import type { StreamPlan } from "../tensor/stream.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
@@ -37,6 +41,23 @@ export interface LanguageModelOptions {
   readonly numLayers?: number | undefined;
   /** Probability of dropout after every layer, the last included, while training; default 0. */
   readonly dropout?: number | undefined;
+  /** Probability of dropout before the first layer, while training; default 0. */
+  readonly inputDropout?: number | undefined;
+  /** Whether `dropout` and `inputDropout` have one mask for all steps of a batch (Gal & Ghahramani 2016); default false. */
+  readonly lockedDropout?: boolean | undefined;
+  /** Probability that a token's whole embedding is dropped, while training; takes `embeddingSize`. Default 0. */
+  readonly embeddingDropout?: number | undefined;
+  /** See {@link RecurrentOptions.weightDropout}; default 0. */
+  readonly weightDropout?: number | undefined;
+  /**
+   * Share of each target's probability that is spread over all tokens (Szegedy et al. 2016), in the loss that is
+   * trained on, not in those of validation and `evaluate`; default 0.
+   */
+  readonly labelSmoothing?: number | undefined;
+  /** Factor of {@link activationPenalty}, in the loss that is trained on; default 0. */
+  readonly activationPenalty?: number | undefined;
+  /** Factor of {@link temporalActivationPenalty}, in the loss that is trained on; default 0. */
+  readonly temporalActivationPenalty?: number | undefined;
   /** Size of the token embeddings; default: none, tokens are fed as one-hot vectors. */
   readonly embeddingSize?: number | undefined;
   /**
@@ -64,6 +85,18 @@ const CELLS: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClas
 /** Steps of one call while evaluating. */
 const EVALUATION_STEPS = 256;
 
+/**
+ * Embeddings or one-hot vectors, recurrent layers, a linear layer. With these options it is AWD-LSTM (Merity, Keskar &
+ * Socher 2018, "Regularizing and Optimizing LSTM Language Models"), but for its layers of different sizes:
+ *
+ * ```ts
+ * new LanguageModel({
+ *   tokenizer, cell: LSTM, hiddenSize: 400, numLayers: 3, embeddingSize: 400, tieWeights: true, lockedDropout: true,
+ *   dropout: 0.4, inputDropout: 0.4, embeddingDropout: 0.1, weightDropout: 0.5,
+ *   activationPenalty: 2, temporalActivationPenalty: 1,
+ * });
+ * ```
+ */
 export class LanguageModel extends Module {
   readonly kind = "LanguageModel";
   readonly tokenizer: Tokenizer;
@@ -72,6 +105,8 @@ export class LanguageModel extends Module {
   readonly rnn: RecurrentLayer<RecurrentState>;
   readonly head: Linear;
   readonly dropout: number;
+  readonly inputDropout: number;
+  readonly lockedDropout: boolean;
   readonly #options: LanguageModelOptions;
 
   constructor(options: LanguageModelOptions) {
@@ -89,12 +124,30 @@ export class LanguageModel extends Module {
     this.tokenizer = tokenizer;
     this.dropout = options.dropout ?? 0;
     checkProbability("LanguageModel", "dropout", this.dropout);
-    if (embeddingSize !== undefined) this.embedding = new Embedding(tokenizer.size, embeddingSize);
+    this.inputDropout = options.inputDropout ?? 0;
+    checkProbability("LanguageModel", "inputDropout", this.inputDropout);
+    this.lockedDropout = options.lockedDropout ?? false;
+    const { embeddingDropout = 0, labelSmoothing = 0 } = options;
+    if (embeddingDropout !== 0 && embeddingSize === undefined) {
+      throw new ArgumentError("LanguageModel", "embeddingDropout", "0 unless embeddingSize is given", embeddingDropout);
+    }
+    checkProbability("LanguageModel", "labelSmoothing", labelSmoothing);
+    for (const option of ["activationPenalty", "temporalActivationPenalty"] as const) {
+      const factor = options[option] ?? 0;
+      if (!(factor >= 0 && factor < Infinity)) {
+        throw new ArgumentError("LanguageModel", option, "a finite number of 0 or more", factor);
+      }
+    }
+    if (embeddingSize !== undefined) {
+      this.embedding = new Embedding(tokenizer.size, embeddingSize, { dropout: embeddingDropout });
+    }
     // Dropout between layers only exists where there are several.
     const between = numLayers > 1 ? this.dropout : 0;
     this.rnn = new cell(embeddingSize ?? tokenizer.size, hiddenSize, {
       numLayers,
       dropout: between,
+      lockedDropout: this.lockedDropout,
+      weightDropout: options.weightDropout ?? 0,
       recompute: options.recompute,
     });
     this.head = new Linear(hiddenSize, tokenizer.size);
@@ -128,16 +181,17 @@ export class LanguageModel extends Module {
    * Logits of the next token after each token.
    * @param ids - (B, T)
    * @param options.state - from the call before; default zeros
-   * @returns logits (B, T, V) and the state after the last step
+   * @returns logits (B, T, V), the state after the last step, and the outputs of the layers, (B, T, H), before and after
+   *   dropout, which the penalties need
    */
   forward(
     ids: Ids,
     options: { readonly state?: RecurrentState | undefined } = {},
-  ): { logits: Tensor; state: RecurrentState } {
+  ): { logits: Tensor; state: RecurrentState; output?: Tensor; dropped?: Tensor } {
     const x = this.embedding === undefined ? oneHot(ids, this.tokenizer.size, this.core) : this.embedding.forward(ids);
-    const { output, state } = this.rnn.forward(x, options);
-    const logits = this.head.forward(dropout(output, this.dropout, this.stream));
-    return { logits, state };
+    const { output, state } = this.rnn.forward(this.#drop(x, this.inputDropout), options);
+    const dropped = this.#drop(output, this.dropout);
+    return { logits: this.head.forward(dropped), state, output, dropped };
   }
 
   /** How a stream takes single steps; null where `forward` is overridden. @internal */
@@ -155,15 +209,26 @@ export class LanguageModel extends Module {
     };
   }
 
+  /** Dropout of (B, T, ...). */
+  #drop(x: Tensor, p: number): Tensor {
+    return this.lockedDropout ? lockedDropout(x, p, 1, this.stream) : dropout(x, p, this.stream);
+  }
+
   /**
-   * Mean cross-entropy of a batch in nats a token; what `train` minimises.
+   * Mean cross-entropy of a batch in nats a token; what `train` minimises. While training it has the label smoothing
+   * and the penalties of the options.
    * @param carried - the state before the batch, replaced by the one after it; zeros when `batch.first` is set
    */
   loss(batch: Batch, carried: CarriedState<RecurrentState>): Tensor {
     if (batch.first) carried.reset();
-    const { logits, state } = this.forward(batch.inputs, { state: carried.get() });
+    const { output, dropped, logits, state } = this.forward(batch.inputs, { state: carried.get() });
     carried.set(state);
-    return crossEntropy(logits, batch.targets);
+    if (currentTape()?.training !== true) return crossEntropy(logits, batch.targets);
+    const { labelSmoothing = 0, activationPenalty: alpha = 0, temporalActivationPenalty: beta = 0 } = this.#options;
+    let loss = crossEntropy(logits, batch.targets, { labelSmoothing });
+    if (alpha > 0 && dropped !== undefined) loss = add(loss, activationPenalty(dropped, alpha));
+    if (beta > 0 && output !== undefined) loss = add(loss, temporalActivationPenalty(output, beta));
+    return loss;
   }
 
   /**
@@ -249,6 +314,13 @@ function optionsFrom(file: ModelFile): LanguageModelOptions {
     hiddenSize,
     numLayers,
     dropout: number("dropout"),
+    inputDropout: number("inputDropout"),
+    lockedDropout: flag("lockedDropout"),
+    embeddingDropout: number("embeddingDropout"),
+    weightDropout: number("weightDropout"),
+    labelSmoothing: number("labelSmoothing"),
+    activationPenalty: number("activationPenalty"),
+    temporalActivationPenalty: number("temporalActivationPenalty"),
     embeddingSize: number("embeddingSize"),
     tieWeights: flag("tieWeights"),
     singleBias: flag("singleBias"),

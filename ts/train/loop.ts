@@ -10,7 +10,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { ClipOptions } from "./clip.js";
 import { Breather, macrotask } from "./macrotask.js";
-import type { Optimizer } from "./optimizer.js";
+import type { Optimizer, UpdateResult } from "./optimizer.js";
 import type { ReduceOnPlateau } from "./schedules/plateau.js";
 
 /** Batches by number; see `Lanes`, which is one. `index` goes on over epochs of `length` batches. */
@@ -55,14 +55,19 @@ export interface TrainOptions<M, B> extends ClipOptions {
    * are averaged over the T unrolled copies in place of summed. Reported losses are not scaled.
    */
   readonly lossScale?: number | undefined;
+  /**
+   * Batches that make one update, as if they were one batch: the gradients of their losses are averaged, weighted by
+   * how many targets each has. Only one needs memory at a time. At the end of an epoch there may be fewer. Default 1.
+   */
+  readonly accumulate?: number | undefined;
   /** Passes over the data at most; default 1, or no limit when `updates` or `seconds` is given. */
   readonly epochs?: number | undefined;
   /** Updates at most; default: no limit. */
   readonly updates?: number | undefined;
   /** The last update is the first that ends after so many seconds by the clock; default: no limit. With one, no two runs are the same. */
   readonly seconds?: number | undefined;
-  /** What to validate on. */
-  readonly valid?: Iterable<B> | undefined;
+  /** What to validate on: anything that can be iterated anew each time. */
+  readonly valid?: Iterable<B> | AsyncIterable<B> | undefined;
   /** Updates between validations; default: at the end of each epoch. At the end of the run in any case. */
   readonly validEvery?: number | undefined;
   /** Ends the run when validations bring nothing more; needs `valid`. Default: never. */
@@ -73,8 +78,8 @@ export interface TrainOptions<M, B> extends ClipOptions {
    */
   readonly keepBest?: boolean | undefined;
   /**
-   * Batches of an epoch; default: all there are. With it the data go on from epoch to epoch, and begin anew only where
-   * they end, so that they may be endless.
+   * Updates of an epoch; default: as many as there are data for. With it the data go on from epoch to epoch, and begin
+   * anew only where they end, so that they may be endless.
    */
   readonly updatesPerEpoch?: number | undefined;
   /** Called with every event before an iteration sees it; several in their order. What it throws ends the run. */
@@ -115,7 +120,7 @@ export interface StartEvent {
   readonly kind: "start";
   /** Values that are trained. */
   readonly parameters: number;
-  /** Batches of an epoch, where they are known. */
+  /** Updates of an epoch, where they are known. */
   readonly updatesPerEpoch: number | undefined;
   /** Updates that the run will make, where that is known. */
   readonly updates: number | undefined;
@@ -291,6 +296,7 @@ class TypedLoop<M extends Module, B> implements Loop {
   readonly #options: TrainOptions<M, B>;
   readonly #loss: LossFunction<M, B>;
   readonly #scale: number;
+  readonly #accumulate: number;
   readonly callbacks: readonly TrainCallback[];
   readonly #state = new CarriedState<RecurrentState>();
   readonly #breather = new Breather();
@@ -329,11 +335,15 @@ class TypedLoop<M extends Module, B> implements Loop {
     }
     this.#loss = options.loss ?? ((_, batch, state) => (own as ModelWithLoss<B>).loss(batch, state));
     this.#scale = options.lossScale ?? 1;
+    this.#accumulate = options.accumulate ?? 1;
     this.#smoothLoss = options.smoothFrom ?? NaN;
     const { onEvent = [] } = options;
     this.callbacks = typeof onEvent === "function" ? [onEvent] : onEvent;
     checkCount("epochs", options.epochs);
     checkCount("updatesPerEpoch", options.updatesPerEpoch);
+    if (!(Number.isSafeInteger(this.#accumulate) && this.#accumulate >= 1)) {
+      throw new ArgumentError("train", "accumulate", "a whole number from 1", this.#accumulate);
+    }
     checkCount("earlyStop.patience", options.earlyStop?.patience);
     const minimum = options.earlyStop?.minimumImprovement ?? 0;
     if (!(minimum >= 0)) throw new ArgumentError("train", "earlyStop.minimumImprovement", "at least 0", minimum);
@@ -364,6 +374,7 @@ class TypedLoop<M extends Module, B> implements Loop {
       if (this.#options.checkpointEvery !== undefined && this.#checkpointAt !== this.#update) yield this.#checkpoint();
     } finally {
       this.#state.dispose();
+      this.#options.optimizer.discardParts();
       if (this.#bestWeights !== undefined) this.#model.loadStateDict(this.#bestWeights);
       await this.#endless?.return();
     }
@@ -386,14 +397,16 @@ class TypedLoop<M extends Module, B> implements Loop {
     return this.#options.signal?.aborted ?? false;
   }
 
-  get #updatesPerEpoch(): number | undefined {
-    if (this.#options.updatesPerEpoch !== undefined) return this.#options.updatesPerEpoch;
+  get #batchesPerEpoch(): number | undefined {
+    const { updatesPerEpoch } = this.#options;
+    if (updatesPerEpoch !== undefined) return updatesPerEpoch * this.#accumulate;
     if ("batch" in this.#data || Array.isArray(this.#data)) return (this.#data as { length: number }).length;
     return undefined;
   }
 
   #start(): StartEvent {
-    const perEpoch = this.#updatesPerEpoch;
+    const batches = this.#batchesPerEpoch;
+    const perEpoch = batches === undefined ? undefined : Math.ceil(batches / this.#accumulate);
     const byEpochs = perEpoch === undefined ? NaN : perEpoch * this.#epochLimit;
     const updates = Math.min(byEpochs, this.#options.updates ?? Infinity);
     const trained = this.#options.optimizer.parameters.filter((parameter) => parameter.trainable);
@@ -428,22 +441,29 @@ class TypedLoop<M extends Module, B> implements Loop {
       this.#epochDone = false;
       let whole = true;
       let last = false;
-      for await (const batch of this.#batches()) {
-        if (this.#aborted) return;
-        this.#step(batch);
-        this.#position++;
-        if (this.#update % reportEvery === 0) yield this.#report();
-        if (valid !== undefined && validEvery !== undefined && this.#update % validEvery === 0)
-          yield* this.#validate(valid);
-        if (sample !== undefined && this.#update % sampleEvery === 0) yield this.#sampleEvent(sample);
-        if (this.#update % checkpointEvery === 0) yield this.#checkpoint();
-        if (this.#breather.due) await this.#breather.breathe();
-        if (this.#stopEarly) return;
-        last = this.#update === updates || performance.now() >= deadline;
-        if (last) {
-          whole = this.#position === this.#updatesPerEpoch;
-          break;
+      const batches = this.#batches();
+      try {
+        for (;;) {
+          // Not between the batches of an update: there is nothing a run could go on from.
+          if (this.#aborted) break;
+          const taken = await this.#step(batches);
+          if (taken === 0) break;
+          this.#position += taken;
+          if (this.#update % reportEvery === 0) yield this.#report();
+          if (valid !== undefined && validEvery !== undefined && this.#update % validEvery === 0)
+            yield* this.#validate(valid);
+          if (sample !== undefined && this.#update % sampleEvery === 0) yield this.#sampleEvent(sample);
+          if (this.#update % checkpointEvery === 0) yield this.#checkpoint();
+          if (this.#breather.due) await this.#breather.breathe();
+          if (this.#stopEarly) return;
+          last = this.#update === updates || performance.now() >= deadline;
+          if (last) {
+            whole = this.#position === this.#batchesPerEpoch;
+            break;
+          }
         }
+      } finally {
+        await batches.return();
       }
       if (this.#aborted) return;
       if (this.#position === 0) throw new ArgumentError("train", "data", "at least one batch an epoch", "none");
@@ -465,16 +485,16 @@ class TypedLoop<M extends Module, B> implements Loop {
     const data = this.#data;
     const { updatesPerEpoch } = this.#options;
     if ("batch" in data) {
-      const length = updatesPerEpoch ?? data.length;
+      const length = this.#batchesPerEpoch as number;
       for (let step = this.#position; step < length; step++) yield data.batch((this.#epoch - 1) * length + step);
       return;
     }
     if (updatesPerEpoch !== undefined) {
       if (this.#endless === undefined) {
         this.#endless = repeated(data);
-        for (let skip = this.#update; skip > 0; skip--) await this.#endless.next();
+        for (let skip = this.#update * this.#accumulate; skip > 0; skip--) await this.#endless.next();
       }
-      while (this.#position < updatesPerEpoch) {
+      for (let left = updatesPerEpoch * this.#accumulate - this.#position; left > 0; left--) {
         const { value, done } = await this.#endless.next();
         if (done === true) return;
         yield value;
@@ -561,31 +581,46 @@ class TypedLoop<M extends Module, B> implements Loop {
     };
   }
 
-  #step(batch: B): void {
+  /** One update; resolves to the number of batches it took, 0 when there was none left. */
+  async #step(batches: AsyncIterator<B, void, undefined>): Promise<number> {
     const { optimizer, schedule } = this.#options;
-    const begin = performance.now();
+    let { value: batch, done } = await batches.next();
+    if (done === true || this.#aborted) return 0;
     if (typeof schedule === "object") optimizer.lr = schedule.lr;
     else if (schedule !== undefined) optimizer.lr = schedule(this.#update, this.#epoch);
-    const {
-      loss: scaled,
-      gradNorm,
-      applied,
-      where,
-    } = optimizer.update(() => {
-      const loss = this.#loss(this.#model, batch, this.#state);
-      return this.#scale === 1 ? loss : mul(loss, this.#scale);
-    }, this.#options);
-    this.#seconds += (performance.now() - begin) / 1000;
+    let taken = 0;
+    let count = 0;
+    let result: UpdateResult | undefined;
+    while (result === undefined) {
+      // Of a batch source every batch may be the same object, filled anew: one is done with before the next is asked for.
+      const part = batch as B;
+      const begin = performance.now();
+      const targets = targetsOf(part);
+      const loss = () => {
+        const value = this.#loss(this.#model, part, this.#state);
+        return this.#scale === 1 ? value : mul(value, this.#scale);
+      };
+      if (this.#accumulate === 1) result = optimizer.update(loss, this.#options);
+      else optimizer.accumulate(loss, targets);
+      taken++;
+      count += targets;
+      this.#seconds += (performance.now() - begin) / 1000;
+      if (taken < this.#accumulate) ({ value: batch, done } = await batches.next());
+      if (this.#accumulate > 1 && (taken === this.#accumulate || done === true)) {
+        result = optimizer.updateFromParts(this.#options);
+      }
+    }
     this.#update++;
-    if (!applied) throw new TrainingDivergedError(this.#update, scaled / this.#scale, gradNorm, where);
+    const { loss: scaled, gradNorm, applied, where } = result;
     const loss = scaled / this.#scale;
-    const count = targetsOf(batch);
+    if (!applied) throw new TrainingDivergedError(this.#update, loss, gradNorm, where);
     const smoothing = this.#options.smoothing ?? DEFAULT_SMOOTHING;
     this.#smoothLoss = Number.isNaN(this.#smoothLoss) ? loss : smoothing * this.#smoothLoss + (1 - smoothing) * loss;
     this.#gradNorm = gradNorm;
     this.#targets += count;
     this.#sinceReport.add(loss, count);
     this.#sinceEpoch.add(loss, count);
+    return taken;
   }
 
   #report(): UpdateEvent {
@@ -607,11 +642,11 @@ class TypedLoop<M extends Module, B> implements Loop {
     };
   }
 
-  async *#validate(valid: Iterable<B>): AsyncGenerator<ValidEvent, void, undefined> {
+  async *#validate(valid: Iterable<B> | AsyncIterable<B>): AsyncGenerator<ValidEvent, void, undefined> {
     const state = new CarriedState<RecurrentState>();
     const average = new Average();
     try {
-      for (const batch of valid) {
+      for await (const batch of valid) {
         const loss = this.#model.run((model) => this.#loss(model, batch, state).item()) as number;
         average.add(loss, targetsOf(batch));
         if (this.#breather.due) await this.#breather.breathe();

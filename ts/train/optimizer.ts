@@ -80,6 +80,17 @@ interface ParameterState {
   readonly slots: ReadonlyMap<string, Tensor>;
 }
 
+/** What was accumulated for the next update. */
+class Parts {
+  count = 0;
+  weight = 0;
+  /** Weighted sum of the losses. */
+  loss = 0;
+  /** Where the first value that is not finite appeared. */
+  broken: string | undefined;
+  readonly used = new Set<Parameter>();
+}
+
 /**
  * Base of the optimizers: it records, clips, and has each parameter's new value computed by the subclass.
  *
@@ -100,6 +111,7 @@ export abstract class Optimizer {
   readonly #states = new Map<Parameter, ParameterState>();
   /** Sums of gradients over the parts of an update; only once there has been such an update. */
   readonly #sums = new Map<Parameter, Tensor>();
+  #parts = new Parts();
 
   /**
    * @param target - a module, for all its parameters, or the parameters
@@ -234,32 +246,64 @@ export abstract class Optimizer {
       const expected = `${parts.length} numbers of 0 or more, not all 0`;
       throw new ArgumentError("updateAccumulated", "weights", expected, weights);
     }
-    const core = (this.parameters[0] as Parameter).core;
-    const used = new Set<Parameter>();
-    let loss = 0;
-    for (const [part, fn] of parts.entries()) {
-      const share = (weights[part] as number) / total;
-      const where = recordGradients(core, { seed: this.seed, update: this.#updates, part }, fn, (value, tape) => {
-        loss += share * value;
-        if (!Number.isFinite(value)) return firstNonFinite(tape);
-        for (const parameter of this.parameters) {
-          if (parameter.gradient === 0) continue;
-          core.raw.ur_scale(parameter.size, share, parameter.gradient);
-          const sum = this.#sumOf(core, parameter);
-          if (!used.has(parameter)) core.raw.ur_fill(sum.pointer, sum.size, 0);
-          used.add(parameter);
-          copyStrided(core, parameter.gradient, sum.pointer, [sum.size], [1], [1], true);
-        }
-        return null;
+    this.discardParts();
+    try {
+      parts.forEach((fn, part) => {
+        this.accumulate(fn, weights[part]);
       });
-      if (where !== null) {
-        this.#updates++;
-        return { loss, gradNorm: NaN, applied: false, where: `part ${part}: ${where}` };
-      }
+      return this.updateFromParts(options);
+    } catch (error) {
+      this.discardParts();
+      throw error;
     }
+  }
+
+  /**
+   * Adds the gradients of one part of an update, for parts that are not all at hand at once; {@link updateFromParts}
+   * makes the update. Parts are not in `stateDict()`: save between updates.
+   * @param fn - computes the loss of the part, as the function of {@link update} does
+   * @param weight - as in {@link AccumulationOptions}; default 1
+   */
+  accumulate(fn: () => Tensor, weight = 1): void {
+    if (!(weight >= 0 && weight < Infinity)) {
+      throw new ArgumentError("accumulate", "weight", "a finite number of 0 or more", weight);
+    }
+    const core = (this.parameters[0] as Parameter).core;
+    const parts = this.#parts;
+    recordGradients(core, { seed: this.seed, update: this.#updates, part: parts.count }, fn, (loss, tape) => {
+      parts.count++;
+      parts.weight += weight;
+      parts.loss += weight * loss;
+      if (!Number.isFinite(loss)) {
+        parts.broken ??= `part ${parts.count - 1}: ${firstNonFinite(tape)}`;
+        return;
+      }
+      for (const parameter of this.parameters) {
+        if (parameter.gradient === 0) continue;
+        core.raw.ur_scale(parameter.size, weight, parameter.gradient);
+        const sum = this.#sumOf(core, parameter);
+        if (!parts.used.has(parameter)) core.raw.ur_fill(sum.pointer, sum.size, 0);
+        parts.used.add(parameter);
+        copyStrided(core, parameter.gradient, sum.pointer, [sum.size], [1], [1], true);
+      }
+    });
+  }
+
+  /**
+   * The update by all parts since the last one, as if they were one batch; see {@link updateAccumulated}.
+   * @throws ArgumentError when there is no part of a weight above 0
+   */
+  updateFromParts(options: ClipOptions = {}): UpdateResult {
+    const { used, weight, broken, loss: sum } = this.#parts;
+    if (!(weight > 0)) throw new ArgumentError("updateFromParts", "parts", "one or more of a weight above 0", "none");
+    this.discardParts();
     this.#updates++;
+    const loss = sum / weight;
+    if (broken !== undefined) return { loss, gradNorm: NaN, applied: false, where: broken };
+    const core = (this.parameters[0] as Parameter).core;
     const blocks = Array.from(used, (parameter) => {
       const { pointer: gradient, size } = this.#sumOf(core, parameter);
+      core.raw.ur_scale(size, 1 / weight, gradient);
       return { parameter, gradient, size };
     });
     return runScope(core, () => {
@@ -268,6 +312,11 @@ export abstract class Optimizer {
       for (const { parameter, gradient } of blocks) this.#step(core, parameter, gradient);
       return { loss, gradNorm, applied: true };
     });
+  }
+
+  /** Forgets the parts since the last update. */
+  discardParts(): void {
+    this.#parts = new Parts();
   }
 
   /**
@@ -373,6 +422,7 @@ export abstract class Optimizer {
     this.#states.clear();
     for (const sum of this.#sums.values()) sum.dispose();
     this.#sums.clear();
+    this.discardParts();
   }
 
   /** The same as {@link dispose}, for `using`. */

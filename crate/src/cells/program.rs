@@ -428,16 +428,17 @@ pub unsafe fn forward<L: Lane>(call: &mut Call<L::Elem>) -> Result<(), OutOfMemo
     for i in 0..program.buffers {
         widest = widest.max(program.buffer(i).stride);
     }
-    let machine = Machine {
+    let mut machine = Machine {
         program,
         order,
         rows: order.total(),
         buffers: keep(program.buffers, 1)?,
         matrices: keep(program.matrices, 1)?,
-        chunk: keep(program.chunk.min(call.batch), widest)?,
+        chunk: null_mut(),
         used: columns_of_products(&program),
     };
     machine.lay_out::<L>(call.prepared, training)?;
+    machine.chunk = keep(program.chunk.min(call.batch), widest)?;
     let mut kept = Rows { x: null(), ids: null() };
     if let Some((input, matrix)) = machine.inputs(call) {
         let bias = call.prepared.add(program.x_column);

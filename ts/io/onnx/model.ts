@@ -191,9 +191,8 @@ export function loadOnnx(file: Uint8Array | ArrayBuffer, options: OnnxOptions = 
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
   const message = readModel(bytes);
   const { graph, opsets } = message;
-  if (graph === undefined || graph.nodes.length + graph.outputs.length === 0) {
-    throw new LoadError("graph", "ONNX file: it has no graph");
-  }
+  if (graph === undefined) throw new LoadError("graph", "ONNX file: it has no graph");
+  if (graph.outputs.length === 0) throw new LoadError("graph", "ONNX graph: it has no outputs");
   checkVersions(opsets);
   const context: ModelContext = {
     core: options.core ?? getCore(),

@@ -84,7 +84,10 @@ export class Node {
     this.shapes = shapes;
     this.#names = names;
     this.#given = message.inputs;
-    for (const attribute of message.attributes) this.#attributes.set(attribute.name, attribute);
+    for (const attribute of message.attributes) {
+      if (this.has(attribute.name)) throw this.invalid(quoted(attribute.name), "given once", "several of them");
+      this.#attributes.set(attribute.name, attribute);
+    }
   }
 
   /** Name of an input in the specification. */
@@ -142,7 +145,9 @@ export class Node {
   }
 
   floats(name: string): readonly number[] | undefined {
-    return this.#attribute(name, "floats")?.floats;
+    const values = this.#attribute(name, "floats")?.floats;
+    if (values?.every(Number.isFinite) === false) throw this.invalid(name, "finite numbers", values.join(", "));
+    return values;
   }
 
   strings(name: string): readonly string[] | undefined {

@@ -21,6 +21,7 @@ export const GRUResetBefore = /* @__PURE__ */ defineCell({
     const r = sigmoid(gate("r", x, h));
     const z = sigmoid(gate("z", x, h));
     const n = tanh(gate("n", x, r.mul(h)));
-    return { h: n.add(z.mul(h.sub(n))) };
+    // From h on, so that an open z keeps it to the last bit.
+    return { h: h.add(z.neg().add(1).mul(n.sub(h))) };
   },
 });

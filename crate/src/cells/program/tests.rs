@@ -3,11 +3,14 @@
 //! the release build.
 
 mod cells;
+mod operations;
 
 use super::code::{BIAS_GRADIENT, BLOCK, PRODUCT, PRODUCT_BACK, WEIGHT_GRADIENT};
 use super::*;
+use crate::memory;
+use crate::sequence;
 use crate::simd::{F32x4, F64x4};
-use cells::all;
+use cells::{all, heads, lstm};
 
 const STEP: i32 = 0;
 const STATE: i32 = 1;
@@ -19,6 +22,8 @@ const VECTOR: i32 = 6;
 const VECTOR_GRADIENT: i32 = 7;
 const INPUT: i32 = 8;
 const INPUT_GRADIENT: i32 = 9;
+
+const HEADER_WORDS: usize = 32;
 
 /// Whole panels.
 fn panels(n: usize) -> usize {
@@ -116,7 +121,7 @@ impl Builder {
     }
 
     fn finish(&self) -> Vec<i32> {
-        let mut words = vec![0i32; 32];
+        let mut words = vec![0i32; HEADER_WORDS];
         let counts = [
             self.buffers.len(),
             self.matrices.len(),
@@ -357,6 +362,20 @@ struct Outcome {
 }
 
 fn run<L: Lane>(cell: &Cell, c: &Case, v: &Values, with_gradients: bool) -> Outcome {
+    with_call::<L>(cell, c, v, |call, _| {
+        // SAFETY: every buffer has the size its field asks for.
+        unsafe {
+            assert_eq!(prepare::<L>(call, c.training), Ok(()));
+            assert_eq!(forward::<L>(call), Ok(()));
+            if with_gradients {
+                assert_eq!(backward::<L>(call), Ok(()));
+            }
+        }
+    })
+}
+
+/// Lets `body` make what it likes of a call, whose program it also gets as words.
+fn with_call<L: Lane>(cell: &Cell, c: &Case, v: &Values, body: impl FnOnce(&mut Call<L::Elem>, *mut i32)) -> Outcome {
     let convert = |x: &[f64]| x.iter().map(|&x| L::Elem::from_f64(x)).collect::<Vec<_>>();
     let nan = L::Elem::from_f64(f64::NAN);
     let given: Vec<Vec<L::Elem>> = v.named.iter().map(|(_, x)| convert(x)).collect();
@@ -391,13 +410,13 @@ fn run<L: Lane>(cell: &Cell, c: &Case, v: &Values, with_gradients: bool) -> Outc
     table.extend(extras.iter().map(|&width| c.strides(width).0));
     table.extend(extras.iter().map(|&width| c.strides(width).1));
     table.extend((0..extras.len()).map(|i| gradient(&format!("e{i}")) as usize));
-    let words = Builder { chunk: c.chunk, ..cell.program.clone() }.finish();
+    let mut words = Builder { chunk: c.chunk, ..cell.program.clone() }.finish();
     // SAFETY: a program block.
     let mut prepared = vec![nan; unsafe { prepared_len(words.as_ptr()) }];
     let token = c.tokens != Tokens::Dense;
     let ((x_time, x_batch), (ids_time, ids_batch)) = (c.strides(cell.input()), c.strides(1));
     let mut call = Call {
-        program: words.as_ptr(),
+        program: words.as_mut_ptr(),
         prepared: prepared.as_mut_ptr(),
         steps: c.steps,
         batch: c.batch,
@@ -432,14 +451,7 @@ fn run<L: Lane>(cell: &Cell, c: &Case, v: &Values, with_gradients: bool) -> Outc
     };
     let scratch = Scratch::new();
     dirty_arena();
-    // SAFETY: every buffer has the size its field asks for.
-    unsafe {
-        assert_eq!(prepare::<L>(&call, c.training), Ok(()));
-        assert_eq!(forward::<L>(&mut call), Ok(()));
-        if with_gradients {
-            assert_eq!(backward::<L>(&call), Ok(()));
-        }
-    }
+    body(&mut call, words.as_mut_ptr());
     drop(scratch);
     let back = |x: &[L::Elem]| x.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
     Outcome {
@@ -578,5 +590,313 @@ fn gradients_equal_central_differences() {
                 close(name, &cell, &c, &single.gradients[which], &expected, 1e-4);
             }
         }
+    }
+}
+
+/// The hand-fused LSTM with the values of [`lstm`]: outputs, states, gradients in the order of the names.
+fn fused(cell: &Cell, c: &Case, v: &Values) -> Outcome {
+    let convert = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<_>>();
+    let given: Vec<Vec<f32>> = v.named.iter().map(|(_, x)| convert(x)).collect();
+    let mut gradients: Vec<Vec<f32>> = given.iter().map(|x| vec![0.25; x.len()]).collect();
+    let index = |name: &str| v.named.iter().position(|(n, _)| n == name);
+    let value = |name: &str| index(name).map_or(null(), |i| given[i].as_ptr());
+    let mut gradient = |name: &str| index(name).map_or(null_mut(), |i| gradients[i].as_mut_ptr());
+    let h = cell.hidden;
+    let (mut out, mut finals) = (vec![0.0; c.steps * c.batch * h], [vec![0.0; c.batch * h], vec![0.0; c.batch * h]]);
+    let (d_out, d_finals) = (convert(&v.d_out), [convert(&v.d_states[0]), convert(&v.d_states[1])]);
+    let mut prepared = vec![0.0; sequence::prepared_len(sequence::Kind::Lstm, cell.input(), h, 0)];
+    let ((out_time, out_batch), (x_time, x_batch)) = (c.strides(h), c.strides(cell.input()));
+    let mut layer = sequence::Layer::<f32> {
+        kind: sequence::Kind::Lstm,
+        activation: 0,
+        alpha: 0.0,
+        steps: c.steps,
+        batch: c.batch,
+        input: cell.input(),
+        hidden: h,
+        projection: 0,
+        reverse: c.reverse,
+        lengths: c.lengths.as_ref().map_or(null(), |l| l.as_ptr()),
+        training: true,
+        x: Strided { data: value("x"), time: x_time, batch: x_batch },
+        ids: Strided { data: null(), time: 0, batch: 0 },
+        table: null(),
+        table_rows: 0,
+        w_ih: value("w0"),
+        w_hh: value("w1"),
+        b_ih: value("b0"),
+        b_hh: value("b1"),
+        w_hr: null(),
+        prepared: prepared.as_mut_ptr(),
+        h0: value("s0"),
+        c0: value("s1"),
+        h_n: finals[0].as_mut_ptr(),
+        c_n: finals[1].as_mut_ptr(),
+        out: Strided { data: out.as_mut_ptr(), time: out_time, batch: out_batch },
+        // SAFETY: addresses, of which null is one; forward fills them in.
+        saved: unsafe { core::mem::zeroed() },
+        d_out: Strided { data: d_out.as_ptr(), time: out_time, batch: out_batch },
+        d_h_n: d_finals[0].as_ptr(),
+        d_c_n: d_finals[1].as_ptr(),
+        d_x: Strided { data: gradient("x"), time: x_time, batch: x_batch },
+        d_table: null_mut(),
+        d_w_ih: gradient("w0"),
+        d_w_hh: gradient("w1"),
+        d_b_ih: gradient("b0"),
+        d_b_hh: gradient("b1"),
+        d_w_hr: null_mut(),
+        d_h0: gradient("s0"),
+        d_c0: gradient("s1"),
+    };
+    let _scratch = Scratch::new();
+    // SAFETY: every buffer has the size its field asks for.
+    unsafe {
+        sequence::prepare::<F32x4>(&layer, true);
+        assert_eq!(sequence::forward::<F32x4>(&mut layer), Ok(()));
+        assert_eq!(sequence::backward::<F32x4>(&layer), Ok(()));
+    }
+    let back = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+    Outcome {
+        out: back(&out),
+        states: finals.iter().map(|x| back(x)).collect(),
+        gradients: gradients.iter().map(|x| x.iter().map(|&x| f64::from(x - 0.25)).collect()).collect(),
+    }
+}
+
+#[test]
+fn a_compiled_lstm_equals_the_hand_fused() {
+    for (input, hidden) in [(5, 6), (16, 32), (21, 19)] {
+        for c in cases().into_iter().filter(|c| c.tokens == Tokens::Dense) {
+            let cell = lstm(input, hidden, false);
+            let v = values(&cell, &c);
+            let (compiled, fused) = (run::<F32x4>(&cell, &c, &v, true), fused(&cell, &c, &v));
+            assert_eq!((&compiled.out, &compiled.states), (&fused.out, &fused.states));
+            for ((name, _), (actual, expected)) in v.named.iter().zip(compiled.gradients.iter().zip(&fused.gradients)) {
+                close(name, &cell, &c, actual, expected, 2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn neither_chunks_nor_what_is_kept_for_backward_change_a_bit() {
+    for cell in all() {
+        let c = Case { lengths: Some(vec![2, 4, 3]), ..Case::plain() };
+        let v = values(&cell, &c);
+        let (expected, keeping) = (run::<F32x4>(&cell, &c, &v, true), run::<F32x4>(&cell, &c, &v, false));
+        for chunk in [1, 3, 64] {
+            assert_eq!(run::<F32x4>(&cell, &Case { chunk, ..c.clone() }, &v, true), expected, "{}", cell.name);
+        }
+        assert_eq!(run::<F32x4>(&cell, &Case { training: false, ..c }, &v, false), keeping, "{}", cell.name);
+    }
+}
+
+#[test]
+fn a_split_sequence_equals_the_whole_bit_for_bit_at_any_batch_size() {
+    for cell in all() {
+        for batch in [1, 2, 5] {
+            let c = Case { batch, steps: 7, batch_first: false, ..Case::plain() };
+            let v = values(&cell, &c);
+            let whole = run::<F32x4>(&cell, &c, &v, false);
+            // The values of some rows of time-major tensors.
+            let part = |rows: &dyn Fn(usize) -> bool, states: Option<&Outcome>| {
+                let mut piece = v.clone();
+                for (name, value) in &mut piece.named {
+                    if name == "x" || name.starts_with('e') {
+                        let size = value.len() / (7 * batch);
+                        let kept = value.chunks(size).enumerate().filter(|(row, _)| rows(*row));
+                        *value = kept.flat_map(|(_, x)| x.to_vec()).collect();
+                    } else if let (Some(number), Some(before)) = (name.strip_prefix('s'), states) {
+                        *value = before.states[number.parse::<usize>().unwrap()].clone();
+                    }
+                }
+                let count = (0..7 * batch).filter(|&row| rows(row)).count();
+                piece.d_out.truncate(count * cell.out());
+                run::<F32x4>(&cell, &Case { steps: count / batch, ..c.clone() }, &piece, false)
+            };
+            let first = part(&|row| row < 3 * batch, None);
+            let second = part(&|row| row >= 3 * batch, Some(&first));
+            assert_eq!([first.out, second.out.clone()].concat(), whole.out, "{}", cell.name);
+            assert_eq!(second.states, whole.states, "{}", cell.name);
+        }
+    }
+}
+
+/// The values of one row, for a run of its own.
+fn alone(cell: &Cell, c: &Case, v: &Values, row: usize) -> (Case, Values) {
+    let length = c.length(row);
+    let mut own = v.clone();
+    for (name, value) in &mut own.named {
+        if name == "x" || name.starts_with('e') {
+            let size = value.len() / (c.batch * c.steps);
+            *value = value[row * c.steps * size..][..length * size].to_vec();
+        } else if name.starts_with('s') {
+            let size = value.len() / c.batch;
+            *value = value[row * size..][..size].to_vec();
+        }
+    }
+    own.d_out = v.d_out[row * c.steps * cell.out()..][..length * cell.out()].to_vec();
+    own.d_states = v.d_states.iter().map(|d| d.chunks(d.len() / c.batch).nth(row).unwrap().to_vec()).collect();
+    (Case { batch: 1, steps: length, lengths: None, ..c.clone() }, own)
+}
+
+#[test]
+fn lengths_equal_rows_run_alone() {
+    for cell in all() {
+        for reverse in [false, true] {
+            let c = Case { reverse, steps: 5, batch: 5, lengths: Some(vec![3, 0, 5, 1, 5]), ..Case::plain() };
+            let v = values(&cell, &c);
+            let together = run::<F32x4>(&cell, &c, &v, true);
+            let mut sums: Vec<Vec<f64>> = v.named.iter().map(|(_, x)| vec![0.0; x.len()]).collect();
+            for row in 0..c.batch {
+                let (own, own_values) = alone(&cell, &c, &v, row);
+                let r = run::<F32x4>(&cell, &own, &own_values, true);
+                let out = &together.out[row * 5 * cell.out()..(row + 1) * 5 * cell.out()];
+                let (live, padding) = out.split_at(own.steps * cell.out());
+                assert_eq!(r.out, live, "{}", cell.name);
+                assert!(padding.iter().all(|&x| x == 0.0), "{}", cell.name);
+                for (own, all) in r.states.iter().zip(&together.states) {
+                    assert_eq!(own[..], all[row * own.len()..(row + 1) * own.len()], "{}", cell.name);
+                }
+                for ((sum, part), (name, _)) in sums.iter_mut().zip(&r.gradients).zip(&v.named) {
+                    let start = match name.as_str() {
+                        "x" => row * 5 * cell.input(),
+                        _ if name.starts_with('e') => row * sum.len() / c.batch,
+                        _ if name.starts_with('s') => row * part.len(),
+                        _ => 0,
+                    };
+                    sum[start..].iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+                }
+            }
+            for ((name, _), (together, sum)) in v.named.iter().zip(together.gradients.iter().zip(&sums)) {
+                close(name, &cell, &c, together, sum, 2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_equal_their_rows() {
+    for cell in all() {
+        for (tokens, lengths) in
+            [(Tokens::OneHot, None), (Tokens::Folded, Some(vec![2, 4, 0])), (Tokens::Gathered, None)]
+        {
+            let c = Case { tokens, lengths, ..Case::plain() };
+            let v = values(&cell, &c);
+            let n = cell.input();
+            let row = |id: i32| match tokens {
+                Tokens::OneHot => (0..n).map(|j| f64::from(u8::from(j == id as usize))).collect(),
+                _ => v.get("table")[id as usize * n..][..n].to_vec(),
+            };
+            let mut dense = v.clone();
+            dense.named.retain(|(name, _)| name != "table");
+            dense.named.push(("x".into(), v.ids.iter().flat_map(|&id| row(id)).collect()));
+            let (actual, expected) = (
+                run::<F32x4>(&cell, &c, &v, true),
+                run::<F32x4>(&cell, &Case { tokens: Tokens::Dense, ..c.clone() }, &dense, true),
+            );
+            close("out", &cell, &c, &actual.out, &expected.out, 1e-6);
+            for (i, (name, _)) in v.named.iter().enumerate().filter(|(_, (name, _))| name != "table") {
+                close(name, &cell, &c, &actual.gradients[i], &expected.gradients[i], 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_state_is_a_zero_state() {
+    for cell in all() {
+        let c = Case { states: false, ..Case::plain() };
+        let v = values(&cell, &c);
+        let mut zero = v.clone();
+        for (i, width) in cell.states().into_iter().enumerate() {
+            zero.named.push((format!("s{i}"), vec![0.0; c.batch * width]));
+        }
+        let with = Case { states: true, ..c.clone() };
+        let (none, zeros) = (run::<F32x4>(&cell, &c, &v, false), run::<F32x4>(&cell, &with, &zero, false));
+        assert_eq!((none.out, none.states), (zeros.out, zeros.states), "{}", cell.name);
+    }
+}
+
+#[test]
+fn not_a_number_stays_in_its_row() {
+    for cell in all() {
+        let c = Case::plain();
+        let mut v = values(&cell, &c);
+        let x = v.named.iter_mut().find(|(name, _)| name == "x").unwrap();
+        x.1[0] = f64::NAN;
+        let r = run::<F32x4>(&cell, &c, &v, false);
+        let (own, others) = r.out.split_at(c.steps * cell.out());
+        assert!(own[..cell.out()].iter().all(|x| x.is_nan()), "{}", cell.name);
+        assert!(others.iter().all(|x| x.is_finite()), "{}", cell.name);
+    }
+}
+
+#[test]
+fn out_of_memory_changes_nothing_and_leaves_all_usable() {
+    // A buffer that no address space holds, of the steps that a sequence of this length has.
+    let cell = heads(1, 1, 1);
+    let c = Case { batch: 1, steps: 1 << 17, batch_first: false, ..Case::plain() };
+    let v = values(&cell, &c);
+    let expected = run::<F32x4>(&cell, &c, &v, true);
+    let stride_of = |buffer: i32| HEADER_WORDS + 4 * buffer as usize + 1;
+    let r = with_call::<F32x4>(&cell, &c, &v, |call, words| {
+        // SAFETY: as in `run`; the changed words are those of strides.
+        unsafe {
+            assert_eq!(prepare::<F32x4>(call, true), Ok(()));
+            let mark = memory::arena_mark();
+            let gates = words.add(stride_of(cell.program.gates));
+            let stride = gates.replace(i32::MAX - 15);
+            assert_eq!(forward::<F32x4>(call), Err(OutOfMemory));
+            assert_eq!(memory::arena_mark(), mark);
+            *gates = stride;
+            assert_eq!(forward::<F32x4>(call), Ok(()));
+            let mark = memory::arena_mark();
+            let d_gates = words.add(stride_of(cell.program.d_gates));
+            let stride = d_gates.replace(i32::MAX - 15);
+            assert_eq!(backward::<F32x4>(call), Err(OutOfMemory));
+            assert_eq!(memory::arena_mark(), mark);
+            *d_gates = stride;
+            assert_eq!(backward::<F32x4>(call), Ok(()));
+            assert_eq!(memory::arena_mark(), mark);
+        }
+    });
+    assert_eq!(r, expected);
+}
+
+#[test]
+fn what_is_not_a_program_is_refused() {
+    let cell = lstm(5, 6, true);
+    let good = cell.program.finish();
+    // SAFETY: a block with the tables and codes of its header, whatever is in them.
+    let check = |words: &[i32]| unsafe { Program::at(words.as_ptr()).check() };
+    assert_eq!(check(&good), Ok(()));
+    let (forward, gradients) = (good[17] as usize, good[19] as usize);
+    let block = forward + 10;
+    let changes: [(usize, i32); 16] = [
+        (0, 2),                        // the version
+        (10, 99),                      // G
+        (12, 99),                      // the matrix of x
+        (15, 2),                       // the output
+        (HEADER_WORDS, 10),            // a kind of buffer
+        (HEADER_WORDS + 2 * 4 + 2, 7), // the state of a buffer
+        (forward, 2),                  // an instruction of backward
+        (forward, 9),                  // no instruction
+        (forward + 1, 9),              // its length
+        (forward + 2, 99),             // a buffer
+        (forward + 4, -1),             // a matrix
+        (block + 1, 1),                // the length of a block
+        (block + 2, 76),               // an operation
+        (block + 2 + 4, -1),           // no destination
+        (block + 2 + 6, 99),           // an operand
+        (gradients, BLOCK),            // a gradient that is none
+    ];
+    for (at, word) in changes {
+        let mut words = good.clone();
+        words[at] = word;
+        assert_eq!(check(&words), Err(Invalid), "word {at} is {word}");
+    }
+    for code in [76, 87, 11, 15, 25, 128 + 11, 128 + 25, 63, 90, u32::MAX] {
+        assert!(!pointwise::is_known(code), "{code}");
     }
 }

@@ -6,7 +6,7 @@
  * call. Such a layer runs forward, or in both directions; for the direction "reverse" alone, or where the directions have
  * different activations, rows are turned around before and after.
  */
-import { ArgumentError, ShapeError } from "../../../errors.js";
+import { ArgumentError, DTypeError, formatShape, ShapeError } from "../../../errors.js";
 import type { Module } from "../../../nn/module.js";
 import type { RecurrentOptions, SequenceOptions, SequenceResult } from "../../../nn/recurrent.js";
 import type { LSTMState, RecurrentState } from "../../../nn/state.js";
@@ -81,6 +81,8 @@ class RecurrentNode {
   readonly #kind: RecurrentKind;
   readonly #batchFirst: boolean;
   readonly #directions: number;
+  /** As the attribute says, which may be left out. */
+  readonly #hidden: number | undefined;
   readonly #units: readonly Unit[];
   /** One a unit, of the sizes below. */
   #layers: SequenceLayer[] = [];
@@ -94,6 +96,9 @@ class RecurrentNode {
     const direction = node.choice("direction", ["forward", "reverse", "bidirectional"]);
     this.#batchFirst = node.flag("layout");
     this.#directions = direction === "bidirectional" ? 2 : 1;
+    this.#hidden = node.has("hidden_size") ? node.integer("hidden_size", 0) : undefined;
+    if (this.#hidden !== undefined && this.#hidden < 1)
+      throw node.invalid("hidden_size", "1 or more", `${this.#hidden}`);
     const clip = node.has("clip") ? node.float("clip", 0) : undefined;
     if (clip !== undefined && !(clip >= 0)) throw node.invalid("clip", "0 or more", String(clip));
     const activations = readActivations(node, kind.activations, this.#directions);
@@ -122,8 +127,7 @@ class RecurrentNode {
   #check(shapes: readonly (readonly (number | string)[] | undefined)[]): void {
     const node = this.#node;
     const directions = this.#directions;
-    const known = node.integer("hidden_size", 0);
-    const hidden = known > 0 ? known : shapes[R]?.[2];
+    const hidden = this.#hidden ?? shapes[R]?.[2];
     const rows = (n: number): number | string => (typeof hidden === "number" ? n * hidden : `${n} H`);
     const { gates } = this.#kind;
     const state = this.#batchFirst ? ["B", directions, hidden ?? "H"] : [directions, "B", hidden ?? "H"];
@@ -144,7 +148,7 @@ class RecurrentNode {
       );
       const fits = shape.length === wanted.length && shape.every((length, i) => agree(length, wanted[i]));
       if (!fits) {
-        throw new ShapeError(node.label, `input ${node.inputName(index)}`, wanted, shape.map(String).join(", "));
+        throw new ShapeError(node.label, `input ${node.inputName(index)}`, wanted, formatShape(shape));
       }
       shape.forEach((length, i) => {
         const name = wanted[i];
@@ -162,6 +166,11 @@ class RecurrentNode {
 
   /** Makes the layers if there are none for these sizes, and gives them their weights: W, R, B and P. */
   #setWeights(weights: readonly (PlainValue | undefined)[]): void {
+    weights.forEach((value, i) => {
+      if (!(value instanceof Ids)) return;
+      const name = this.#node.inputName(weightInputs[i] as number);
+      throw new DTypeError(this.#node.label, `input ${name}`, "Tensor, real numbers", value);
+    });
     const [w, r, b, p] = weights as readonly [
       PlainTensor,
       PlainTensor,
@@ -201,6 +210,8 @@ class RecurrentNode {
       }
       for (const [name, parameter] of (this.#layers[unit] as SequenceLayer).namedParameters()) {
         parameter.write(values.get(name) as Float32Array);
+        // Weights that come with every call are the caller's to train.
+        parameter.trainable = this.#constantWeights;
       }
     });
   }

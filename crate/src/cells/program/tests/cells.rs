@@ -211,7 +211,7 @@ fn normalised(input: usize, h: usize) -> Cell {
     }
 }
 
-/// h = tanh(W x + U h + p e) + e, e an extra input; G's gradients take the place of G.
+/// h = tanh(W x + U [h, e]) + p e, e an extra input, U in two parts; G's gradients take the place of G.
 fn extra_input(input: usize, h: usize) -> Cell {
     let mut p = Builder::default();
     let n = pad(h);
@@ -220,36 +220,42 @@ fn extra_input(input: usize, h: usize) -> Cell {
     let (hs, h_prev, dh) = p.state(h);
     let (e, de) = p.extra(h);
     let (v, dv) = p.vector(h);
-    let u = p.matrix(1, h, h, 0, 1);
-    p.product((h_prev, 0), u, (gates, 0), 1);
+    let [of_h, of_e] = [0, h].map(|first| {
+        let matrix = p.matrix(1, h, h, first, 1);
+        p.matrices.last_mut().unwrap()[3] = 2 * h as i32;
+        matrix
+    });
+    p.product((h_prev, 0), of_h, (gates, 0), 1);
+    p.product((e, 0), of_e, (gates, 0), 1);
     let mut b = Block::default();
-    b.add(MULTIPLY_ADD, h, 0.0, 0, [(gates, 0), (v, 0), (e, 0), (gates, 0)]);
-    b.unary(TANH, h, (gates, 0), (gates, 0)).binary(ADD, h, (hs, 0), (gates, 0), (e, 0));
+    b.unary(TANH, h, (gates, 0), (gates, 0));
+    b.add(MULTIPLY_ADD, h, 0.0, 0, [(hs, 0), (v, 0), (e, 0), (gates, 0)]);
     b.end(&mut p.forward);
     let mut b = Block::default();
+    b.binary(COLUMN_SUM, h, (dv, 0), (dh, 0), (e, 0));
+    b.add(MUL, h, 0.0, ACCUMULATE, [(de, 0), (v, 0), (dh, 0), NONE]);
     b.slope(TANH, h, (gates, 0), (dh, 0), (gates, 0));
-    b.add(COPY, h, 0.0, ACCUMULATE, [(de, 0), (dh, 0), NONE, NONE]);
-    b.add(MUL, h, 0.0, ACCUMULATE, [(de, 0), (v, 0), (gates, 0), NONE]);
-    b.binary(COLUMN_SUM, h, (dv, 0), (gates, 0), (e, 0));
     b.end(&mut p.backward);
-    p.product_back(0, u, (dh, 0), 0);
-    p.weight_gradient(u, (h_prev, 0), 0);
+    p.product_back(0, of_e, (de, 0), 1);
+    p.product_back(0, of_h, (dh, 0), 0);
+    p.weight_gradient(of_h, (h_prev, 0), 0);
+    p.weight_gradient(of_e, (e, 0), 0);
     Cell {
         name: "extra input",
         program: p,
         hidden: h,
-        weights: vec![h * input, h * h],
+        weights: vec![h * input, 2 * h * h],
         biases: vec![],
         naive: |cell, s| {
-            let e = &s.extra[0];
-            let a = |j: usize| s.product("w0", j, s.x) + s.product("w1", j, &s.states[0]) + s.at("v0", j) * e[j];
-            vec![(0..cell.hidden).map(|j| a(j).tanh() + e[j]).collect()]
+            let (e, both) = (&s.extra[0], [&s.states[0][..], &s.extra[0]].concat());
+            let a = |j: usize| s.product("w0", j, s.x) + s.product("w1", j, &both);
+            vec![(0..cell.hidden).map(|j| a(j).tanh() + s.at("v0", j) * e[j]).collect()]
         },
     }
 }
 
 /// h = sigmoid(W x + U h) with U block-diagonal: each head of `width` sees itself alone.
-fn heads(input: usize, heads: usize, width: usize) -> Cell {
+pub fn heads(input: usize, heads: usize, width: usize) -> Cell {
     let mut p = Builder::default();
     let h = heads * width;
     let n = pad(h);
