@@ -784,10 +784,16 @@ unsafe fn operation<L: Lane>(machine: &Machine<L::Elem>, at: *const i32, start: 
     let strides = [out_stride, a_stride, b_stride, c_stride];
     let r = Run { rows, width, lanes, immediate, out, a, b, c, strides };
     let accumulate = *at.add(3) & 1 != 0;
+    let in_chunk = Run { out: machine.chunk, strides: [lanes, a_stride, b_stride, c_stride], ..r };
     match code {
-        _ if !accumulate => pointwise::run::<L>(code, &r),
-        // These add as they are.
         pointwise::COLUMN_SUM | pointwise::ZERO_PAD => pointwise::run::<L>(code, &r),
+        _ if pointwise::adds(code) == accumulate => pointwise::run::<L>(code, &r),
+        _ if !accumulate => {
+            fill_zero::<L>(machine.chunk, rows * lanes);
+            pointwise::run::<L>(code, &in_chunk);
+            let strides = [out_stride, lanes, lanes, lanes];
+            pointwise::run::<L>(pointwise::COPY, &Run { a: machine.chunk, strides, ..r });
+        }
         pointwise::COPY => {
             let strides = [out_stride, out_stride, a_stride, lanes];
             pointwise::run::<L>(pointwise::ADD, &Run { a: out, b: a, strides, ..r });
@@ -797,8 +803,7 @@ unsafe fn operation<L: Lane>(machine: &Machine<L::Elem>, at: *const i32, start: 
             pointwise::run::<L>(pointwise::MULTIPLY_ADD, &Run { c: out, strides, ..r });
         }
         _ => {
-            let strides = [lanes, a_stride, b_stride, c_stride];
-            pointwise::run::<L>(code, &Run { out: machine.chunk, strides, ..r });
+            pointwise::run::<L>(code, &in_chunk);
             for row in 0..rows {
                 let count = pointwise::written(code, &r);
                 add_row::<L>(machine.chunk.add(row * lanes), out.add(row * out_stride), count);

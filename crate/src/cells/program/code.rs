@@ -135,6 +135,7 @@ pub struct Code {
 #[derive(Clone, Copy)]
 pub struct Program {
     words: *const i32,
+    tables: [*const i32; 6],
     pub buffers: usize,
     pub matrices: usize,
     pub biases: usize,
@@ -164,8 +165,13 @@ impl Program {
             start: words.add(count(start)),
             end: words.add(count(start) + count(length)),
         };
+        let mut tables = [words.add(HEADER); 6];
+        for (i, size) in [4, 8, 4, 2, 4].into_iter().enumerate() {
+            tables[i + 1] = tables[i].add(count(i + 1) * size);
+        }
         Self {
             words,
+            tables,
             buffers: count(1),
             matrices: count(2),
             biases: count(3),
@@ -186,9 +192,7 @@ impl Program {
     }
 
     unsafe fn entry<const WORDS: usize>(&self, table: usize, i: usize) -> [i32; WORDS] {
-        let sizes = [(self.buffers, 4), (self.matrices, 8), (self.biases, 4), (self.vectors, 2), (self.states, 4)];
-        let start: usize = sizes.iter().take(table).map(|(count, words)| count * words).sum();
-        *self.words.add(HEADER + start + i * WORDS).cast::<[i32; WORDS]>()
+        *self.tables[table].add(i * WORDS).cast::<[i32; WORDS]>()
     }
 
     pub unsafe fn buffer(&self, i: usize) -> BufferEntry {
@@ -286,6 +290,7 @@ impl Program {
                         && (0..(length - BLOCK_HEAD) / OPERATION).all(|i| {
                             let operation = at.add(BLOCK_HEAD + i * OPERATION);
                             pointwise::is_known(*operation as u32)
+                                && *operation.add(1) > 0
                                 && below(*operation.add(4), self.buffers)
                                 && [6, 8, 10].iter().all(|&operand| {
                                     let buffer = *operation.add(operand);

@@ -20,9 +20,8 @@
 //!
 //! Loops run over whole lanes, but those of sums and norms over exactly the width. `out` may be an operand.
 
-use crate::gemm::add_column_sums;
 use crate::ops::norm::{self, Norm};
-use crate::ops::{activation, elementwise, spans, sum_spans};
+use crate::ops::{activation, elementwise, large_spans, sum_large_spans};
 use crate::simd::{Lane, Real, WIDTH};
 use core::ptr::null;
 
@@ -79,6 +78,15 @@ pub fn is_known(code: u32) -> bool {
     }
 }
 
+const TANH_SLOPE: u32 = UNARY_GRADIENT + activation::TANH;
+const SIGMOID_SLOPE: u32 = UNARY_GRADIENT + activation::SIGMOID;
+const EXP_SLOPE: u32 = UNARY_GRADIENT + elementwise::EXP;
+
+/// The operation adds to out rather than store: the slopes by the loops of tensors.
+pub fn adds(code: u32) -> bool {
+    code >= UNARY_GRADIENT && !matches!(code, TANH_SLOPE | SIGMOID_SLOPE | EXP_SLOPE)
+}
+
 /// Columns of out that an operation writes.
 pub fn written<E>(code: u32, r: &Run<E>) -> usize {
     match code {
@@ -115,22 +123,32 @@ impl<L: Lane> At<L> {
     }
 }
 
-/// out = f of each lane of each row.
+/// out = f of each lane of each row; there is at least one of both, which keeps the many instances of this small.
 #[inline(always)]
 unsafe fn map<L: Lane>(r: &Run<L::Elem>, f: impl Fn(At<L>) -> L) {
-    let Run { rows, lanes, immediate, strides, mut out, mut a, mut b, mut c, .. } = *r;
-    for _ in 0..rows {
-        let mut i = 0;
-        while i < lanes {
-            // Wrapping, since absent operands are null and the last row ends its buffer.
-            let at = At { immediate, a: a.wrapping_add(i), b: b.wrapping_add(i), c: c.wrapping_add(i) };
-            f(at).store(out.wrapping_add(i));
-            i += WIDTH;
+    let Run { mut rows, lanes, immediate, mut out, mut a, mut b, mut c, .. } = *r;
+    // Wrapping, since absent operands are null and the last row ends its buffer.
+    let skip = r.strides.map(|stride| stride.wrapping_sub(lanes));
+    loop {
+        let end = out.wrapping_add(lanes);
+        loop {
+            f(At { immediate, a, b, c }).store(out);
+            out = out.wrapping_add(WIDTH);
+            a = a.wrapping_add(WIDTH);
+            b = b.wrapping_add(WIDTH);
+            c = c.wrapping_add(WIDTH);
+            if out == end {
+                break;
+            }
         }
-        out = out.wrapping_add(strides[0]);
-        a = a.wrapping_add(strides[1]);
-        b = b.wrapping_add(strides[2]);
-        c = c.wrapping_add(strides[3]);
+        rows -= 1;
+        if rows == 0 {
+            break;
+        }
+        out = out.wrapping_add(skip[0]);
+        a = a.wrapping_add(skip[1]);
+        b = b.wrapping_add(skip[2]);
+        c = c.wrapping_add(skip[3]);
     }
 }
 
@@ -169,17 +187,6 @@ unsafe fn elements<L: Lane>(code: u32, r: &Run<L::Elem>) {
             each::<L>(r);
         }};
     }
-    // Each kind a constant, so that its loop holds nothing else.
-    macro_rules! slopes {
-        ($($module:ident::$kind:ident)*) => {
-            match code.wrapping_sub(UNARY_GRADIENT) {
-                $($module::$kind => each!(|at| {
-                    elementwise::slope::<L>($module::$kind, at.immediate, at.a(), || at.b(), || at.c())
-                }),)*
-                _ => functions::<L>(code, r),
-            }
-        };
-    }
     match code {
         activation::TANH => each!(|at| at.a().tanh()),
         activation::SIGMOID => each!(|at| at.a().sigmoid()),
@@ -204,12 +211,10 @@ unsafe fn elements<L: Lane>(code: u32, r: &Run<L::Elem>) {
             let a = at.a();
             a * at.b() + (L::constant(1.0) - a) * at.c()
         }),
-        _ => slopes!(
-            activation::IDENTITY activation::TANH activation::SIGMOID activation::RELU activation::LEAKY_RELU
-            activation::ELU activation::SOFTPLUS activation::SOFTSIGN activation::HARD_SIGMOID
-            activation::HARD_SIGMOID_ONNX activation::HARD_TANH elementwise::NEG elementwise::EXP elementwise::LOG
-            elementwise::SQRT elementwise::SQUARE elementwise::ABS elementwise::RECIPROCAL elementwise::SIN elementwise::COS
-        ),
+        TANH_SLOPE => each!(|at| at.a() * activation::derivative::<L>(activation::TANH, at.immediate, at.c())),
+        SIGMOID_SLOPE => each!(|at| at.a() * activation::derivative::<L>(activation::SIGMOID, at.immediate, at.c())),
+        EXP_SLOPE => each!(|at| at.a() * at.c()),
+        _ => functions::<L>(code, r),
     }
 }
 
@@ -220,12 +225,16 @@ fn share<L: Lane>(first: L, second: L) -> L {
     first.select_gt(second, one, second.select_gt(first, zero, half))
 }
 
-/// The functions that cells seldom apply, by the loops that tensors use.
-unsafe fn functions<L: Lane>(kind: u32, r: &Run<L::Elem>) {
+/// The functions that cells seldom apply, and their slopes, by the loops that tensors use: slopes add.
+unsafe fn functions<L: Lane>(code: u32, r: &Run<L::Elem>) {
     for row in 0..r.rows {
-        let (x, y) = (r.a.add(row * r.strides[1]), r.out.add(row * r.strides[0]));
+        let [a, b, c] = [(r.a, 1), (r.b, 2), (r.c, 3)].map(|(x, i)| x.wrapping_add(row * r.strides[i]));
+        let out = r.out.add(row * r.strides[0]);
         // The kind has been checked.
-        let _ = elementwise::unary::<L>(kind, x, y, r.lanes, r.immediate);
+        let _ = match code.checked_sub(UNARY_GRADIENT) {
+            Some(kind) => elementwise::unary_backward::<L>(kind, b, c, a, out, r.lanes, r.immediate),
+            None => elementwise::unary::<L>(code, a, out, r.lanes, r.immediate),
+        };
     }
 }
 
@@ -233,7 +242,9 @@ unsafe fn functions<L: Lane>(kind: u32, r: &Run<L::Elem>) {
 unsafe fn broadcast<L: Lane>(r: &Run<L::Elem>) {
     for row in 0..r.rows {
         let (value, out) = (L::splat(*r.a.add(row * r.strides[1])), r.out.add(row * r.strides[0]));
-        spans(r.lanes, |at| at.store(value, out));
+        for column in (0..r.lanes).step_by(WIDTH) {
+            value.store(out.add(column));
+        }
     }
 }
 
@@ -241,11 +252,14 @@ unsafe fn broadcast<L: Lane>(r: &Run<L::Elem>) {
 unsafe fn row_sum<L: Lane>(r: &Run<L::Elem>) {
     for row in 0..r.rows {
         let (a, b) = (r.a.add(row * r.strides[1]), r.b.wrapping_add(row * r.strides[2]));
-        *r.out.add(row * r.strides[0]) = if r.b.is_null() {
-            sum_spans::<L>(r.width, |at| at.load(a))
-        } else {
-            sum_spans::<L>(r.width, |at| at.load::<L>(a) * at.load::<L>(b))
-        };
+        *r.out.add(row * r.strides[0]) = sum_large_spans::<L>(r.width, |at| {
+            let term: L = at.load(a);
+            if r.b.is_null() {
+                term
+            } else {
+                term * at.load::<L>(b)
+            }
+        });
     }
 }
 
@@ -266,23 +280,20 @@ unsafe fn norm_gradient<L: Lane>(r: &Run<L::Elem>) {
     for row in 0..r.rows {
         let (dy, z) = (r.a.add(row * r.strides[1]), r.b.add(row * r.strides[2]));
         let (scale, out) = (L::splat(*r.c.add(row * r.strides[3])), r.out.add(row * r.strides[0]));
-        let shift = L::splat(sum_spans::<L>(r.width, |at| at.load(dy)) / count);
-        let tilt = L::splat(sum_spans::<L>(r.width, |at| at.load::<L>(dy) * at.load::<L>(z)) / count);
-        spans(r.width, |at| at.store(scale * (at.load::<L>(dy) - shift - at.load::<L>(z) * tilt), out));
+        let shift = L::splat(sum_large_spans::<L>(r.width, |at| at.load(dy)) / count);
+        let tilt = L::splat(sum_large_spans::<L>(r.width, |at| at.load::<L>(dy) * at.load::<L>(z)) / count);
+        large_spans(r.width, |at| at.store(scale * (at.load::<L>(dy) - shift - at.load::<L>(z) * tilt), out));
     }
 }
 
 #[inline(never)]
 unsafe fn column_sum<L: Lane>(r: &Run<L::Elem>) {
-    if r.b.is_null() {
-        add_column_sums::<L>(r.a, r.strides[1], r.rows, r.width, r.out);
-        return;
-    }
-    spans(r.width, |at| {
+    large_spans(r.width, |at| {
         let mut sum: L = at.load(r.out);
         for row in 0..r.rows {
-            let (a, b) = (r.a.add(row * r.strides[1]), r.b.add(row * r.strides[2]));
-            sum = sum + at.load::<L>(a) * at.load::<L>(b);
+            let (a, b) = (r.a.add(row * r.strides[1]), r.b.wrapping_add(row * r.strides[2]));
+            let term: L = at.load(a);
+            sum = sum + if r.b.is_null() { term } else { term * at.load::<L>(b) };
         }
         at.store(sum, r.out);
     });
