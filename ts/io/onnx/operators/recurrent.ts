@@ -299,7 +299,7 @@ function partOf(data: Float32Array, part: number, parts: number): Float32Array {
 }
 
 /** Some of the gates, in another order. */
-function inOrder(data: Float32Array, gates: readonly number[], count: number): Float32Array {
+export function inOrder(data: Float32Array, gates: readonly number[], count: number): Float32Array {
   const size = data.length / count;
   const reordered = new Float32Array(size * gates.length);
   gates.forEach((gate, i) => {
