@@ -299,6 +299,89 @@ describe.concurrent("unrolled train", () => {
   });
 });
 
+describe("--schedule and its company", () => {
+  /** Learning rates of the first updates. */
+  const rates = async (...args: string[]): Promise<number[]> => {
+    const limits = ["--updates", "6", "--report-every", "1", "--sample-every", "0", "--validation", "0"];
+    const out = ["--out", join(folder, "rates.safetensors"), "--json"];
+    const { code, stdout, stderr } = await unrolled([
+      "train",
+      text,
+      ...tiny,
+      "--lr",
+      "0.5",
+      ...limits,
+      ...out,
+      ...args,
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const events = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { kind: string; lr: number });
+    return events.filter(({ kind }) => kind === "update").map(({ lr }) => lr);
+  };
+  // The formulas of torch.optim.lr_scheduler, from 0.5.
+  const schedules: Record<string, number[]> = {
+    constant: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5],
+    "step:step-size=2,gamma=0.1": [0.5, 0.5, 0.05, 0.05, 0.005, 0.005],
+    "multistep:milestones=1/4,gamma=0.5": [0.5, 0.25, 0.25, 0.25, 0.125, 0.125],
+    "exponential:gamma=0.5": [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625],
+    "inverse-time:rate=1": [1, 2, 3, 4, 5, 6].map((n) => 0.5 / n),
+    "linear:steps=4,start-factor=0.2": [0.1, 0.2, 0.3, 0.4, 0.5, 0.5],
+    "polynomial:steps=5,power=2": [1, 0.64, 0.36, 0.16, 0.04, 0].map((factor) => factor / 2),
+    "inverse-square-root:warm-up=3": [1, 2, 3, 4, 5, 6].map((n) => 0.5 * Math.min(n ** -0.5, n * 3 ** -1.5)),
+    "cosine:steps=5,minimum=0.1": [0, 1, 2, 3, 4, 5].map((t) => 0.1 + 0.2 * (1 + Math.cos((Math.PI * t) / 5))),
+    "cosine-restarts:period=2": [0.5, 0.25, 0.5, 0.25, 0.5, 0.25],
+    "one-cycle:steps=6,warm-up=0.5,divisor=5,final-divisor=10": [
+      0.1,
+      0.3,
+      0.5,
+      0.5 - 0.49 * 0.25,
+      0.5 - 0.49 * 0.75,
+      0.01,
+    ],
+  };
+  it.each(Object.entries(schedules))("%s", async (schedule, expected) => {
+    const actual = await rates("--schedule", schedule);
+    actual.forEach((rate, i) => expect(rate).toBeCloseTo(expected[i]!, 6));
+    expect(actual).toHaveLength(6);
+  });
+
+  it("warms up, and stops early", async () => {
+    const warm = await rates("--schedule", "exponential:gamma=0.5", "--warm-up", "2", "--optimizer", "sgd");
+    [0, 0.25, 0.5, 0.25, 0.125, 0.0625].forEach((rate, i) => expect(warm[i]).toBeCloseTo(rate, 6));
+    const out = join(folder, "early.safetensors");
+    // At a rate of next to nothing no validation after the first is the lowest by anything but chance.
+    const args = [
+      "--lr",
+      "1e-30",
+      "--schedule",
+      "constant",
+      "--validate-every",
+      "2",
+      "--early-stop",
+      "3",
+      "--validation",
+      "0.2",
+    ];
+    const { code, stdout } = await unrolled([
+      "train",
+      text,
+      ...tiny,
+      ...args,
+      "--updates",
+      "400",
+      "--out",
+      out,
+      "--json",
+    ]);
+    const end = JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as unknown;
+    expect(code).toBe(0);
+    expect(end).toMatchObject({ kind: "end", reason: "early", update: 8, savedUpdate: 2 });
+  });
+});
+
 describe("help", () => {
   it.each([["--help"], ["train", "--help"], ["sample", "-h"], ["surprisal", "--help"], ["help", "info"]])(
     "unrolled %s %s",

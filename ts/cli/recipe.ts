@@ -10,13 +10,17 @@ import { Adadelta } from "../train/adadelta.js";
 import { Adagrad } from "../train/adagrad.js";
 import { Adam } from "../train/adam.js";
 import { AdamW } from "../train/adamw.js";
+import { AveragedSGD } from "../train/averaged-sgd.js";
 import { Lion } from "../train/lion.js";
 import type { TrainOptions } from "../train/loop.js";
 import { NAdam } from "../train/nadam.js";
 import type { Optimizer, OptimizerOptions } from "../train/optimizer.js";
 import { RMSprop } from "../train/rmsprop.js";
+import { type Schedule, warmUp } from "../train/schedules/schedule.js";
 import { SGD } from "../train/sgd.js";
-import { choice, count, number, type Values } from "./arguments.js";
+import { choice, count, flag, number, type Values } from "./arguments.js";
+import { UsageError } from "./errors.js";
+import { type RunSchedule, scheduleOption } from "./schedule.js";
 
 const cells: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClass>([
   ["lstm", LSTM],
@@ -34,6 +38,7 @@ const optimizers: ReadonlyMap<string, OptimizerClass> = new Map<string, Optimize
   ["adadelta", Adadelta],
   ["lion", Lion],
   ["sgd", SGD],
+  ["averaged-sgd", AveragedSGD],
 ]);
 
 const defaultPreset = "quick";
@@ -49,10 +54,26 @@ export const recipeOptions = {
     max: 65_536,
   }),
   dropout: number("probability of dropout after every layer", { min: 0, max: 0.99 }),
+  "input-dropout": number("probability of dropout before the first layer", { min: 0, max: 0.99 }),
+  "locked-dropout": flag("one dropout mask for all steps of an update (variational dropout)"),
+  "embedding-dropout": number("probability that a character's embedding is dropped; needs --embedding", {
+    min: 0,
+    max: 0.99,
+  }),
+  "weight-dropout": number("probability of dropout of recurrent weights", { min: 0, max: 0.99 }),
+  "tie-weights": flag("the embeddings are the weights of the output too; --embedding must be as large as --hidden"),
+  "label-smoothing": number("share of each target that is spread over all characters while training", {
+    min: 0,
+    max: 0.99,
+  }),
   "seq-len": count("characters of an update in each lane: how far gradients go back", { max: 1_000_000 }),
   "batch-size": count("lanes: places of the text that are read side by side", { max: 1_000_000 }),
   optimizer: choice("optimizer, with its usual settings instead of the preset's", optimizers),
   lr: number("learning rate", { above: 0, max: 1000 }),
+  "weight-decay": number("weight decay (default: the optimizer's)", { min: 0, max: 1000 }),
+  schedule: scheduleOption,
+  "warm-up": count("updates in which the learning rate rises from 0 to where its schedule begins"),
+  accumulate: count("batches whose gradients are averaged for one update (default 1)", { max: 1_000_000 }),
   "clip-norm": number("largest norm of the gradients; 0: any", { min: 0, max: 1e9 }),
   "clip-value": number("largest magnitude of a gradient's element; 0: any", { min: 0, max: 1e9 }),
 };
@@ -67,8 +88,10 @@ export interface Recipe {
   readonly optimizer: (model: LanguageModel) => Optimizer;
   readonly training: Pick<
     TrainOptions<never, never>,
-    "clipGradNorm" | "clipGradValue" | "lossScale" | "smoothing" | "schedule"
+    "clipGradNorm" | "clipGradValue" | "lossScale" | "smoothing" | "accumulate"
   >;
+  /** From the optimizer's learning rate at first. */
+  readonly schedule: (lr: number) => RunSchedule;
 }
 
 /** The recipe of a command line. */
@@ -81,17 +104,35 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
   const embeddingSize = values.embedding ?? model.embeddingSize;
   const clipGradNorm = values["clip-norm"] ?? training.clipGradNorm;
   const clipGradValue = values["clip-value"] ?? training.clipGradValue;
-  const optimizerOptions = { seed, ...(lr === undefined ? {} : { lr }) };
+  const weightDecay = values["weight-decay"];
+  const optimizerOptions = {
+    seed,
+    ...(lr === undefined ? {} : { lr }),
+    ...(weightDecay === undefined ? {} : { weightDecay }),
+  };
+  const hiddenSize = values.hidden ?? model.hiddenSize;
+  if (values["embedding-dropout"] !== undefined && !embeddingSize) {
+    throw new UsageError("--embedding-dropout takes embeddings: --embedding N");
+  }
+  if (values["tie-weights"] && embeddingSize !== hiddenSize) {
+    throw new UsageError(`--tie-weights takes embeddings as large as a layer: --embedding ${hiddenSize}`);
+  }
   return {
     preset: preset.name,
     cell: cell.name,
     model: {
       ...model,
       cell,
-      hiddenSize: values.hidden ?? model.hiddenSize,
+      hiddenSize,
       numLayers: values.layers ?? model.numLayers ?? 1,
       dropout: values.dropout ?? model.dropout ?? 0,
       embeddingSize: embeddingSize === 0 ? undefined : embeddingSize,
+      inputDropout: values["input-dropout"],
+      lockedDropout: values["locked-dropout"],
+      embeddingDropout: values["embedding-dropout"],
+      weightDropout: values["weight-dropout"],
+      tieWeights: values["tie-weights"] ?? model.tieWeights,
+      labelSmoothing: values["label-smoothing"],
     },
     initializer: preset.initializer,
     lanes: { ...lanes, seqLen, batchSize: values["batch-size"] ?? lanes.batchSize },
@@ -103,17 +144,22 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
       clipGradValue: clipGradValue === 0 ? undefined : clipGradValue,
       // A scaled loss is one that is summed over time: the sum follows the length.
       lossScale: training.lossScale === undefined ? undefined : (training.lossScale * seqLen) / lanes.seqLen,
-      schedule: Chosen === undefined ? scaledSchedule(training.schedule, lr) : undefined,
+      accumulate: values.accumulate,
+    },
+    schedule: (rate) => {
+      const preset = Chosen === undefined ? scaledSchedule(training.schedule, lr) : undefined;
+      const schedule = values.schedule?.make(rate) ?? preset;
+      const steps = values["warm-up"];
+      if (steps === undefined) return schedule;
+      if (typeof schedule === "object") throw new UsageError("--warm-up and --schedule plateau exclude each other");
+      return warmUp(schedule ?? (() => rate), { steps });
     },
   };
 }
 
 /** The preset's schedule, starting from another learning rate. */
-function scaledSchedule(
-  schedule: Preset["training"]["schedule"],
-  lr: number | undefined,
-): Preset["training"]["schedule"] {
-  if (typeof schedule !== "function" || lr === undefined) return schedule;
+function scaledSchedule(schedule: Schedule | undefined, lr: number | undefined): Schedule | undefined {
+  if (schedule === undefined || lr === undefined) return schedule;
   const factor = lr / schedule(0, 1);
   return (update, epoch) => factor * schedule(update, epoch);
 }

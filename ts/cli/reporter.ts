@@ -214,7 +214,9 @@ function header(event: StartReport, width: number): string {
 }
 
 function summary(event: EndReport): string {
-  const ended = event.reason === "completed" ? "done" : "interrupted";
+  const ended = { completed: "done", early: "no improvement: done", aborted: "interrupted", stopped: "interrupted" }[
+    event.reason
+  ];
   if (event.savedUpdate === null) return `${ended} after ${many(event.update, "update")}; no model was saved`;
   const loss = event.savedLoss === null ? "not validated" : `validation ${event.savedLoss.toFixed(3)} nats`;
   return [

@@ -16,6 +16,7 @@ import { named } from "./model.js";
 import { type Recipe, recipeOf, recipeOptions } from "./recipe.js";
 import { jsonReporter, LineReporter, ProgressReporter, quietReporter } from "./reporter.js";
 import { checkText, identityOf, MARKED, type Resumption, type RunRecord, readResumption, valuesOf } from "./resume.js";
+import { scheduleNotes } from "./schedule.js";
 import { grouped, interactive, many } from "./terminal.js";
 
 /** What decides the result of a run, and is taken from the checkpoint when it goes on. */
@@ -25,6 +26,7 @@ const fixedOptions = {
     min: 0,
     max: 0.9,
   }),
+  "early-stop": count("end when so many validations in a row have not been the lowest (default: never)"),
   "validate-every": count("updates between validations (default: so that they take about a tenth of the time)"),
   seed: count("seed of everything random; the same command gives the same file (default 1)", {
     min: 0,
@@ -70,6 +72,10 @@ export const trainUsage: Usage<typeof options> = {
     "Trains a recurrent network to continue a text, character by character. FILE is UTF-8 text; - is standard input.",
   options,
   notes: [
+    "Schedules and their parameters (those in brackets may be left out), as in --schedule step:step-size=1000,gamma=0.5 " +
+      "or multistep:milestones=1000/2000:",
+    ...scheduleNotes,
+    "",
     "The model is saved whenever its validation loss is the lowest so far (without validation: every minute), and at the end. " +
       "A file that is there is only ever replaced by a complete one.",
     "Beside it (lm.checkpoint.safetensors for lm.safetensors) is a checkpoint of the latest state, from which --resume goes on; " +
@@ -81,6 +87,9 @@ export const trainUsage: Usage<typeof options> = {
     "unrolled train shakespeare.txt --out shakespeare.safetensors",
     "unrolled train shakespeare.txt --cell gru --hidden 256 --dropout 0.2",
     "unrolled train shakespeare.txt --preset min-char-rnn --updates 10000",
+    "unrolled train shakespeare.txt --schedule cosine:steps=5000 --warm-up 100",
+    "unrolled train shakespeare.txt --schedule plateau:patience=2 --early-stop 8",
+    "unrolled train shakespeare.txt --weight-dropout 0.5 --weight-decay 1e-6",
     "unrolled train shakespeare.txt --resume shakespeare.safetensors --epochs 20",
     "cat *.md | unrolled train - --seconds 60 --prompt '# '",
   ],
@@ -119,6 +128,13 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const data = split(tokens, recipe, validation, name);
   const model = new LanguageModel({ tokenizer, ...recipe.model }).init({ seed, initializer: recipe.initializer });
   const optimizer = recipe.optimizer(model);
+  // Before a checkpoint gives the optimizer the rate of its last update.
+  const schedule = recipe.schedule(optimizer.lr);
+  const earlyStop = values["early-stop"];
+  if (data.valid === undefined && (earlyStop !== undefined || typeof schedule === "object")) {
+    const option = earlyStop === undefined ? "--schedule plateau" : "--early-stop";
+    throw new UsageError(`${option} takes validation: --validation must be above 0`);
+  }
   if (resumed !== undefined) named(resumed.path, () => readCheckpoint(resumed.bytes, model, optimizer), MARKED);
   const keeper = new Keeper({
     path: out,
@@ -131,11 +147,12 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   });
   const { replaces, checkpoint } = await keeper.check();
 
-  const perUpdate = recipe.lanes.batchSize * recipe.lanes.seqLen;
+  const perUpdate = recipe.lanes.batchSize * recipe.lanes.seqLen * (values.accumulate ?? 1);
   const every = (characters: number): number => Math.max(1, Math.round(characters / perUpdate));
   const validationCost = (data.valid?.targetCount ?? 0) / 3 / validationShare;
   const epochs = values.epochs ?? (values.updates === undefined && seconds === null ? 10 : Infinity);
-  const updates = Math.min(values.updates ?? Infinity, epochs * data.train.length);
+  const updatesPerEpoch = Math.ceil(data.train.length / (values.accumulate ?? 1));
+  const updates = Math.min(values.updates ?? Infinity, epochs * updatesPerEpoch);
   const sampleEvery = values["sample-every"] ?? every(sampledCharacters);
   const sample = (lm: LanguageModel): string => {
     const settings = {
@@ -163,6 +180,8 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const run = train(model, data.train, {
     ...recipe.training,
     optimizer,
+    schedule,
+    earlyStop: earlyStop === undefined ? undefined : { patience: earlyStop },
     updates,
     seconds: seconds ?? undefined,
     epochs: Infinity,
@@ -192,14 +211,14 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
       else if (event.kind === "update") await keeper.updated(event);
       else if (event.kind === "valid") await keeper.validated(event);
     }
-    await keeper.finish(end?.reason === "completed" ? "end" : "interrupted");
+    await keeper.finish(isDone(end) ? "end" : "interrupted");
   } catch (error) {
     reporter.close();
     if (isUnrolledError(error) && error.code === "TRAINING_DIVERGED") throw keeper.explainDivergence(error);
     throw error;
   }
-  const { reason, update, epoch } = end as EndEvent;
-  if (sampleEvery > 0 && sampledAt !== update && reason === "completed") {
+  const { update, epoch } = end as EndEvent;
+  if (sampleEvery > 0 && sampledAt !== update && isDone(end)) {
     await reporter.report({ kind: "sample", update, epoch, text: sample(model) });
   }
   await reporter.report({
@@ -208,7 +227,7 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
     path: out,
     seconds: (performance.now() - begin) / 1000,
   } satisfies EndReport);
-  return reason === "completed" ? 0 : interruption.exitCode;
+  return isDone(end) ? 0 : interruption.exitCode;
 
   function startReport(): StartReport {
     const trained = model.parameters().filter((parameter) => parameter.trainable);
@@ -230,7 +249,7 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
       optimizer: optimizer.constructor.name,
       lr: optimizer.lr,
       seed,
-      updatesPerEpoch: data.train.length,
+      updatesPerEpoch,
       updates: Number.isFinite(updates) ? updates : null,
       seconds,
       out,
@@ -239,6 +258,11 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
       replaces,
     };
   }
+}
+
+/** Whether the run ended by itself. */
+function isDone(end: EndEvent | undefined): boolean {
+  return end?.reason === "completed" || end?.reason === "early";
 }
 
 /** Throws unless a checkpoint has everything that a run needs, whatever the text. */
