@@ -137,7 +137,8 @@ class CompiledRunner implements CellRunner {
     this.#graph = graph;
     this.#sizes = sizes;
     this.#biased = biased;
-    this.#reference = reference;
+    // The core's machine has no softmax.
+    this.#reference = reference || graph.nodes.some(({ kind }) => kind === "softmax");
   }
 
   run(call: CellRun): void {

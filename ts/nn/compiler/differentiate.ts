@@ -297,6 +297,9 @@ class Differentiation {
       case operationCodes.broadcast:
         this.#term(a, { code: operationCodes.rowSum, a: d, width });
         break;
+      case operationCodes.rowSum:
+        this.#term(a, { code: operationCodes.broadcast, a: d });
+        break;
       case operationCodes.norm: {
         const factor = value.factor as Register;
         factor.saved = true;

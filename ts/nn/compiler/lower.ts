@@ -214,6 +214,11 @@ class Lowering {
       }
       case "norm":
         return this.#pointwise(width, operationCodes.norm, node.epsilon, node.a);
+      case "mean": {
+        const units = this.#size(node.a.width as Width);
+        const total = this.#of(1, operationCodes.rowSum, 0, [this.#operand(node.a, units)]);
+        return this.#of(1, operationCodes.scale, 1 / units, [total]);
+      }
       case "unary":
         if (node.operation === "identity") return this.#operand(node.a, width);
         if (node.operation === "neg") return this.#pointwise(width, operationCodes.scale, -1, node.a);
