@@ -4,15 +4,20 @@ import {
   ArgumentError,
   CharTokenizer,
   GRU,
+  gradients,
   Ids,
   LanguageModel,
   LSTM,
   type LSTMState,
   type Module,
+  mean,
+  type Parameter,
   type PlainTensor,
   type RecurrentLayer,
   type RecurrentState,
   RNN,
+  square,
+  type Tensor,
   tensor,
 } from "../../../ts/index.js";
 import { loadOnnx, saveOnnx } from "../../../ts/io/onnx/index.js";
@@ -92,7 +97,7 @@ describe("language models", () => {
       cell: LSTM,
       hiddenSize: H,
       numLayers: 2,
-      dropout: 0.3,
+
       ...options,
     }).init({ seed: 2 });
     const ids = new Ids(Int32Array.from(tokenizer.encode("cat at the")), [2, 5]);
@@ -107,6 +112,17 @@ describe("language models", () => {
     close(results["logits"], logits);
     close(results["hn"], (state as Record<string, PlainTensor>)["h"] as PlainTensor);
     close(results["cn"], (state as Record<string, PlainTensor>)["c"] as PlainTensor);
+    // It learns as the model does.
+    const gradientOf = (of: Module, name: string, forward: () => Tensor): Float32Array => {
+      const parameter = new Map(of.namedParameters()).get(name) as Parameter;
+      const { grads } = gradients(() => mean(square(forward())), { parameters: [parameter] });
+      return grads.get(parameter) as Float32Array;
+    };
+    const zero = { h0: tensor(new Float32Array(4 * H), [2, 2, H]), c0: tensor(new Float32Array(4 * H), [2, 2, H]) };
+    const expected = gradientOf(model, "rnn.weight_hh_l0", () => model.forward(ids).logits);
+    const got = gradientOf(read, "layers.0.weight_hh_l0", () => read.forward({ ids, ...zero })["logits"] as Tensor);
+    expect(expected.some((value) => Math.abs(value) > 1e-6)).toBe(true);
+    close({ data: got, shape: [4 * H, H] }, { data: expected, shape: [4 * H, H] });
     read.dispose();
     model.dispose();
   });

@@ -103,6 +103,9 @@ describe("inputs", () => {
     expect(() => model.predict({ x: vector(1, 2) })).toThrow(ShapeError);
     expect(() => model.predict({ x: new Ids(Int32Array.of(1, 2), [1, 2]) })).toThrow(DTypeError);
     expect(() => model.predict({ x: { data: Float32Array.of(1), shape: [1, 2] } })).toThrow(ShapeError);
+    for (const value of [null, 3, "x", [1, 2], { data: [1, 2], shape: [1, 2] }]) {
+      expect(() => model.predict({ x: value as never })).toThrow(DTypeError);
+    }
   });
 
   it("may have the names of things that objects have already", () => {
@@ -121,6 +124,66 @@ describe("inputs", () => {
     const given = Object.fromEntries([["__proto__", vector(3)]]);
     expect([...(model.predict(given)["toString"]?.data ?? [])]).toEqual([12]);
     expect(Object.keys(Object.prototype)).toEqual([]);
+  });
+});
+
+describe("the layout with the batch first", () => {
+  const [T, B, I, H] = [5, 3, 2, 4];
+  const lengths = new Ids(Int32Array.of(3, 5, 1));
+  /** (a, b, ...) to (b, a, ...) */
+  const swapped = ({ data, shape }: { data: ArrayLike<number>; shape: readonly number[] }) => {
+    const [a, b, ...rest] = shape as [number, number, ...number[]];
+    const inner = data.length / (a * b);
+    const at = (i: number): number =>
+      (Math.floor(i / inner / a) + (Math.floor(i / inner) % a) * b) * inner + (i % inner);
+    return { data: Float32Array.from(data, (_, i) => data[at(i)] as number), shape: [b, a, ...rest] };
+  };
+
+  it.each(
+    (["RNN", "LSTM", "GRU"] as const).flatMap((operator) =>
+      (["forward", "reverse", "bidirectional"] as const).map((direction) => [operator, direction] as const),
+    ),
+  )("is the other one transposed: %s, %s", (operator, direction) => {
+    const [D, G] = [direction === "bidirectional" ? 2 : 1, { RNN: 1, LSTM: 4, GRU: 3 }[operator]];
+    const initializers = [values("W", D, G * H, I), values("R", D, G * H, H), values("B", D, 2 * G * H)];
+    const states = operator === "LSTM" ? ["h", "c"] : ["h"];
+    const x = values("x", T, B, I) as { data: Float32Array; shape: readonly number[] };
+    const initial = states.map((name) => [`${name}0`, values(name, D, B, H) as typeof x] as const);
+    const run = (layout: 0 | 1) => {
+      const laid = (value: typeof x) => (layout === 0 ? value : swapped(value));
+      const node = {
+        operator,
+        inputs: ["x", "W", "R", "B", "lengths", ...initial.map(([name]) => name)],
+        outputs: ["y", ...states],
+        attributes: { hidden_size: H, direction, layout },
+      };
+      const inputs = [["x", x] as const, ...initial].map(([name, value]) => ({ name, shape: laid(value).shape }));
+      const model = loadOnnx(
+        file([node], {
+          initializers,
+          inputs: [...inputs, { name: "lengths", whole: true, shape: [B] }],
+          outputs: ["y", ...states].map((name) => ({ name, shape: [] })),
+        }),
+      );
+      const given = [["x", x] as const, ...initial].map(([name, value]) => [name, laid(value)] as const);
+      const results = model.predict({ ...Object.fromEntries(given), lengths });
+      model.dispose();
+      return results as Readonly<Record<string, typeof x>>;
+    };
+    const [time, batch] = [run(0), run(1)];
+    expect(time["y"]?.shape).toEqual([T, D, B, H]);
+    expect(batch["y"]?.shape).toEqual([B, T, D, H]);
+    for (const name of states) {
+      const expected = swapped(time[name] as typeof x);
+      expect(batch[name]?.shape).toEqual([B, D, H]);
+      batch[name]?.data.forEach((value, i) => {
+        expect(value).toBeCloseTo(expected.data[i] as number, 6);
+      });
+    }
+    batch["y"]?.data.forEach((value, i) => {
+      const [h, d, t, b] = [i % H, Math.floor(i / H) % D, Math.floor(i / (H * D)) % T, Math.floor(i / (H * D * T))];
+      expect(value).toBeCloseTo(time["y"]?.data[((t * D + d) * B + b) * H + h] as number, 6);
+    });
   });
 });
 

@@ -67,7 +67,7 @@ class Weights extends Module {
     while (field in this) field += "_";
     const parameter = new Parameter(value.shape);
     parameter.trainable = trainable;
-    Object.defineProperty(this, field, { value: parameter, enumerable: true });
+    Object.defineProperty(this, field, { value: parameter, enumerable: true, writable: true });
     return parameter;
   }
 }
@@ -153,21 +153,27 @@ export class OnnxModel extends Module {
         if (optional) continue;
         throw new ArgumentError("OnnxModel", `input ${quoted(name)}`, "given", value);
       }
-      const where = `OnnxModel: input ${quoted(name)}`;
-      const known =
-        value instanceof Ids || value instanceof Tensor ? value : tensor(value.data, value.shape, context.core);
-      if (known instanceof Ids !== (type === "whole")) {
-        throw new DTypeError("OnnxModel", `input ${quoted(name)}`, type === "whole" ? "Ids" : "Tensor", value);
+      const known = takenValue(value, context.core);
+      if (known === undefined || known instanceof Ids !== (type === "whole")) {
+        const expected = type === "whole" ? "Ids, whole numbers" : "Tensor, or { data: Float32Array, shape }";
+        throw new DTypeError("OnnxModel", `input ${quoted(name)}`, expected, value);
       }
       const fits =
         shape === undefined ||
         (shape.length === known.shape.length &&
           shape.every((length, i) => typeof length === "string" || length === known.shape[i]));
       if (!fits) throw new ShapeError("OnnxModel", `input ${quoted(name)}`, shape, known.shape);
-      if (known instanceof Tensor) known.resolve(where);
+      if (known instanceof Tensor) known.assertAlive(`OnnxModel: input ${quoted(name)}`);
       values[index] = known;
     }
   }
+}
+
+/** What a caller gave, as operators take it; undefined for what is no value at all. */
+function takenValue(given: Tensor | Ids | PlainTensor, core: Core): Value | undefined {
+  if (given instanceof Ids || given instanceof Tensor) return given;
+  if (!(given?.data instanceof Float32Array && Array.isArray(given.shape))) return undefined;
+  return tensor(given.data, given.shape, core);
 }
 
 /** Has the errors of an operation name the node. */

@@ -258,7 +258,8 @@ function take(node: Node, x: Value, axis: number, indices: Ids): Value {
   if (sizeOf(shape) === 0) return reshape(full([0], 0, node.context.core), shape);
   // Rows of a table: the axis first, the others as one.
   const order = [axis, ...x.shape.map((_, i) => i).filter((i) => i !== axis)];
-  const table = reshape(axis === 0 ? x : permute(x, order), [length, sizeOf(others)]);
+  const rowsFirst = axis === 0 ? x : permute(x, order);
+  const table = rowsFirst.shape.length === 2 ? rowsFirst : reshape(rowsFirst, [length, sizeOf(others)]);
   const rows = embedding(table, positions, { where: node.label });
   if (axis === 0) return others.length === 1 ? rows : reshape(rows, shape);
   const found = reshape(rows, [...indices.shape, ...others]);
