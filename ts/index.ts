@@ -71,7 +71,7 @@ export { type Bar, type BarChartOptions, barChart } from "./inspect/bar-chart.js
 export { confusionSvg } from "./inspect/confusion-svg.js";
 export { csvLog } from "./inspect/csv-log.js";
 export { type CurveOptions, curveSvg, lossCurve, type Series } from "./inspect/curve.js";
-export { type GatedLayer, gateActivations, type LayerActivations } from "./inspect/gates.js";
+export { gateActivations, type LayerActivations } from "./inspect/gates.js";
 export {
   type DistanceNorms,
   gradientByDistance,

@@ -105,6 +105,65 @@ describe("gateActivations", () => {
     }
   });
 
+  it("sees the gates of cells made from their equations", () => {
+    // The equations of an LSTM whose output gate sees the new memory, with a projection: named states and gates.
+    const [batch, steps] = [3, 4];
+    const Cell = u.defineCell({
+      name: "Watched",
+      state: { h: "projection", c: "hidden" },
+      step({ x, h, c }, { gate, vector, linear, sigmoid, tanh }) {
+        const f = sigmoid(gate("f", x, h));
+        const cNext = f.mul(c).add(tanh(gate("g", x, h)));
+        const o = sigmoid(gate("o", x, h).add(vector("p").mul(cNext)));
+        return { h: linear("hr", o.mul(tanh(cNext)), { size: "projection", bias: false }), c: cNext };
+      },
+    });
+    const layer = new Cell(2, 4, { projectionSize: 3, numLayers: 2, bidirectional: true, batchFirst: false });
+    layer.init({ seed: 5, core, initializer: u.uniform(-1, 1) });
+    const x = u.tensor([...draw([steps, batch, 2], 4).data], [steps, batch, 2], core);
+    const lengths = [4, 0, 2];
+    const state = {
+      h: u.tensor(draw([4, batch, 3], 1).data, [4, batch, 3], core),
+      c: u.tensor(draw([4, batch, 4], 2).data, [4, batch, 4], core),
+    };
+    const found = u.gateActivations(layer, x, { state, lengths });
+    expect(found.map(({ values }) => Object.keys(values).sort())).toEqual(new Array(4).fill(["c", "f", "g", "h", "o"]));
+    const whole = layer.run(() => layer.forward(x, { state, lengths }));
+    const top = found.slice(2).map(({ values }) => values["h"]!);
+    for (let b = 0; b < batch; b++) {
+      for (let t = 0; t < steps; t++) {
+        const at = (t * batch + b) * 6;
+        const expected = whole.output.data.slice(at, at + 6);
+        const own = top.flatMap(({ data }) => [...data.slice((b * steps + t) * 3, (b * steps + t + 1) * 3)]);
+        expectClose(own, expected, 1e-6, `output ${b} ${t}`);
+      }
+    }
+    found.forEach(({ values, direction }, slot) => {
+      const value = (name: string, b: number, t: number, j: number) => {
+        const { data, shape } = values[name]!;
+        return data[(b * steps + t) * shape[2]! + j]!;
+      };
+      const p = layer.stateDict().get(`p_l${slot >> 1}${slot % 2 === 1 ? "_reverse" : ""}`)!;
+      expect(p.data).toHaveLength(4);
+      lengths.forEach((length, b) => {
+        for (let step = 0; step < length; step++) {
+          const back = direction === "backward";
+          const t = back ? length - 1 - step : step;
+          for (let j = 0; j < 4; j++) {
+            const before =
+              step === 0 ? state.c.toArray()[(slot * batch + b) * 4 + j]! : value("c", b, back ? t + 1 : t - 1, j);
+            expect(value("c", b, t, j)).toBeCloseTo(value("f", b, t, j) * before + value("g", b, t, j), 5);
+            expect(value("f", b, t, j)).toBeGreaterThan(0);
+            expect(value("o", b, t, j)).toBeGreaterThan(0);
+            expect(value("o", b, t, j)).toBeLessThan(1);
+          }
+        }
+        for (let t = length; t < steps; t++) expect(value("f", b, t, 0)).toBe(0);
+      });
+    });
+    expect(u.gateActivations(layer, u.zeros([0, 2, 2], core))[0]!.values["f"]!.shape).toEqual([2, 0, 4]);
+  });
+
   it("takes projections, no biases, and leaves the layer as it was", () => {
     const layer = new u.LSTM(2, 4, { projectionSize: 3, bias: false }).init({ seed: 1, core });
     const x = u.tensor([...draw([2, 3, 2], 1).data], [2, 3, 2], core);

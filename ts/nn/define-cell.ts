@@ -9,6 +9,7 @@ import type { Initializer } from "../tensor/parameter.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type CellSizes, type CompiledOptions, type CompiledRunOptions, compiledKind } from "./compiler/compiled.js";
 import { type CellDefinition, trace } from "./compiler/trace.js";
+import { withObservedGates } from "./compiler/variants.js";
 import {
   type CellOptions,
   RecurrentCell,
@@ -16,6 +17,7 @@ import {
   type RecurrentOptions,
   type SequenceOptions,
 } from "./recurrent.js";
+import type { RecurrentState } from "./state.js";
 
 /** State of a compiled cell: a tensor (numLayers * directions, B, width) for each name. */
 export type CompiledState<S extends string> = { readonly [name in S]: Tensor };
@@ -40,6 +42,14 @@ export interface CompiledClass<S extends string> {
     options?: CellOptions & CompiledOptions & CellSizes,
   ) => RecurrentCell<CompiledState<S>>;
 }
+
+/** A compiled layer, for whoever looks at its gates. @internal */
+export interface ObservableLayer extends RecurrentLayer<RecurrentState> {
+  /** One layer in one direction whose gates are states too: `OBSERVED` and the gate's name. */
+  observed(inputSize: number): RecurrentLayer<RecurrentState>;
+}
+
+class ObservedLayer extends RecurrentLayer<RecurrentState> {}
 
 /** What {@link defineCell} takes. */
 export interface CellDefinitionOptions<S extends string, E extends string = never> extends CellDefinition<S, E> {
@@ -91,9 +101,17 @@ export function defineCell<const S extends string, const E extends string = neve
   }
   class Layer extends RecurrentLayer<CompiledState<S>, CompiledSequenceOptions<S>> {
     static readonly Cell = Cell;
+    readonly #options: CompiledLayerOptions;
 
     constructor(inputSize: number, hiddenSize: number, options: CompiledLayerOptions = {}) {
       super(compiledKind(graph, initializers, hiddenSize, options), inputSize, hiddenSize, options);
+      this.#options = options;
+    }
+
+    observed(inputSize: number): RecurrentLayer<RecurrentState> {
+      const { hiddenSize } = this;
+      const kind = compiledKind(withObservedGates(graph), initializers, hiddenSize, this.#options);
+      return new ObservedLayer(kind, inputSize, hiddenSize, {});
     }
   }
   // Error messages and model files name the cell, whatever a minifier makes of these classes.

@@ -1,7 +1,7 @@
-/** Graphs made from a cell's graph by options of `forward`: gates held at a number, states that are reset. */
+/** Graphs made from a cell's graph: gates held at a number, states that are reset, gates that are seen. */
 import { ArgumentError } from "../../errors.js";
 import { unaryKinds } from "../../tensor/kinds.js";
-import { type Graph, type GraphNode, operands, reachable } from "./graph.js";
+import { type Graph, type GraphNode, operands, reachable, type Width } from "./graph.js";
 
 /** Name of the further input that is 0 before a step whose state is reset, else 1. */
 export const KEEP = "(keep)";
@@ -77,4 +77,23 @@ export function withResets(graph: Graph): Graph {
       : undefined,
   );
   return { ...reset, extras: [...graph.extras, { name: KEEP, width: 1 }] };
+}
+
+/** What stands before the name of a gate that is a state too. */
+export const OBSERVED = "(gate) ";
+
+/** The graph in which the activation of every gate that has one is a state too, which nothing reads. */
+export function withObservedGates(graph: Graph): Graph {
+  const names = new Set(graph.nodes.flatMap((node) => (node.kind === "gate" ? [node.name] : [])));
+  const observed = [...names].flatMap((name) => {
+    const [activation, ...others] = activationsOf(graph, name);
+    // Products without a function are no gates to look at.
+    if (activation === undefined || activation.kind === "gate" || others.length > 0) return [];
+    return [{ name: OBSERVED + name, activation }];
+  });
+  return {
+    ...graph,
+    states: [...graph.states, ...observed.map(({ name, activation }) => ({ name, width: activation.width as Width }))],
+    next: [...graph.next, ...observed.map(({ activation }) => activation)],
+  };
 }
