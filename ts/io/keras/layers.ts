@@ -97,9 +97,10 @@ class KerasLayerNormalization extends KerasLayer {
   }
 }
 
+/** Without `scale` the gain is ones that training leaves alone. */
 const layerNormalization: LayerMaker = (config, weights) => {
   config.refuseUnless("rms_scaling", false);
-  const [axis = -1, ...others] = config.has("axis") ? config.integers("axis") : [];
+  const [axis = -1, ...others] = config.get("axis") === undefined ? [] : config.integers("axis");
   const gamma = config.flag("scale", true) ? takeWeight(weights, "gamma", [-1]) : null;
   const beta = config.flag("center", true) ? takeWeight(weights, "beta", [gamma?.shape[0] ?? -1]) : null;
   const size = (gamma ?? beta)?.shape[0];
@@ -190,7 +191,7 @@ const globalMaxPooling: LayerMaker = unmasked((config) => {
   return (x) => max(x, 1, { keepDims });
 });
 
-/** Zero below the threshold, slope below it, cut above. */
+/** max(x, 0), or slope x below 0, cut at the greatest value if there is one. */
 function relu(config: LayerConfig): (x: Tensor) => Tensor {
   config.refuseUnless("threshold", 0);
   const slope = config.number("negative_slope", 0);
@@ -275,7 +276,7 @@ const layers: ReadonlyMap<string, LayerMaker> = new Map<string, LayerMaker>([
  * @throws LoadError (unsupported_op naming the layer, value, shape, missing_tensor)
  */
 export function makeLayer(description: unknown, weights: LayerWeights, dialect: Dialect): LoadedLayer {
-  const outer = new LayerConfig(`${weights.where}`, description);
+  const outer = new LayerConfig(weights.where, description);
   const kind = outer.text("class_name");
   const make = layers.get(kind);
   if (make === undefined) {
