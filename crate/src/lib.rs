@@ -11,7 +11,7 @@
 //! | [`memory`] | persistent blocks, the arena, scratch memory of kernels |
 //! | [`rng`] | random numbers as a function of where they are used |
 //! | [`gemm`] | packed matrix products |
-//! | [`cells`], [`sequence`] | one step of a cell; any cell over a sequence, and through time backward |
+//! | [`cells`], [`sequence`] | one step of a cell, hand-fused; over a sequence, and through time backward; programs of all other cells |
 //! | [`ops`] | everything else: elementwise, softmax, normalisation, losses, embedding, dropout, optimizers |
 //! | [`bindings`] | the functions that JavaScript calls |
 //!
