@@ -232,6 +232,17 @@ export const cells: Readonly<
     sizes: { contextSize: 5 },
     inputs: { v: 5, w: 1 },
   },
+  "means over the units": {
+    Layer: u.defineCell({
+      name: "Centered",
+      state: ["h"],
+      step({ x, h }, { gate, mean, square, sqrt, tanh }) {
+        const a = gate("a", x, h);
+        const centered = a.sub(mean(a));
+        return { h: tanh(centered.div(sqrt(mean(square(centered)).add(1e-2)))) };
+      },
+    }),
+  },
   "a gate that is a state, one value for two states": {
     Layer: u.defineCell({
       name: "Bare",

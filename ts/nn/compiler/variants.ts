@@ -31,7 +31,7 @@ function activationsOf(graph: Graph, gate: string): ReadonlySet<GraphNode> {
     const users = graph.next.includes(node) ? [] : graph.nodes.filter((user) => operands(user).includes(node));
     for (const user of users) {
       if (user.kind === "unary" && (unaryKinds[user.operation] < 16 || user.operation === "exp")) found.add(user);
-      else if (user.kind === "binary" || user.kind === "norm" || user.kind === "unary") visit(user);
+      else if (user.kind !== "gate") visit(user);
     }
   };
   const gates = graph.nodes.filter((node) => node.kind === "gate" && node.name === gate);
