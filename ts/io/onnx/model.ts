@@ -122,7 +122,7 @@ export class OnnxModel extends Module {
    * @throws ArgumentError, ShapeError, DTypeError naming the input; those of an operation name its node
    */
   forward(inputs: OnnxValues): Record<string, Value> {
-    const { context, steps, constants, outputs } = this.#plan;
+    const { steps, constants, outputs } = this.#plan;
     const values: (Value | undefined)[] = [];
     for (const [index, value] of constants) values[index] = value;
     this.#take(inputs, values);
@@ -132,13 +132,18 @@ export class OnnxModel extends Module {
         if (index !== 0) values[index] = results[i];
       });
     }
-    context.core.assertUsable();
     return Object.fromEntries(outputs.map(({ name, index }) => [name, values[index] as Value]));
   }
 
   /** Runs the graph and returns plain values, of which nothing needs to be disposed of. */
   predict(inputs: OnnxValues): Record<string, PlainTensor | Ids> {
     return this.run((model) => model.forward(inputs));
+  }
+
+  protected override release(): void {
+    const { temporary } = this.#plan.context;
+    for (const layer of temporary) layer.dispose();
+    temporary.clear();
   }
 
   #take(given: OnnxValues, values: (Value | undefined)[]): void {
@@ -204,6 +209,7 @@ export function loadOnnx(file: Uint8Array | ArrayBuffer, options: OnnxOptions = 
     core: options.core ?? getCore(),
     external: options.externalData ?? new Map(),
     layers: [],
+    temporary: new Set(),
     // What is computed while loading stays in proportion to the file.
     folding: { elements: bytes.length + SMALL },
   };

@@ -37,8 +37,10 @@ export class TooLargeToFold extends Error {}
 export interface ModelContext {
   readonly core: Core;
   readonly external: ExternalData;
-  /** Layers that nodes made; the model's. */
+  /** Layers that nodes made of constant weights; the model's. */
   readonly layers: Module[];
+  /** Layers whose weights come with every call. */
+  readonly temporary: Set<Module>;
   folding: FoldingAllowance | undefined;
 }
 

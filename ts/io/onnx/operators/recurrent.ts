@@ -179,13 +179,20 @@ class RecurrentNode {
     ];
     const [inputSize, hiddenSize] = [w.shape[2] as number, r.shape[2] as number];
     if (this.#inputSize !== inputSize || this.#hiddenSize !== hiddenSize) {
-      for (const layer of this.#layers) layer.dispose();
+      const { core, layers, temporary } = this.#node.context;
+      for (const layer of this.#layers) {
+        layer.dispose();
+        temporary.delete(layer);
+      }
       const options = { bias: b !== undefined, batchFirst: this.#batchFirst };
-      this.#layers = this.#units.map(({ form, directions }) =>
-        form.make(inputSize, hiddenSize, { ...options, bidirectional: directions === 2 }),
-      );
-      for (const layer of this.#layers) layer.allocate(this.#node.context.core);
-      this.#node.context.layers.push(...this.#layers);
+      this.#layers = this.#units.map(({ form, directions }) => {
+        const layer = form.make(inputSize, hiddenSize, { ...options, bidirectional: directions === 2 });
+        // Weights that come with every call are the caller's, not the model's.
+        if (this.#constantWeights) layers.push(layer);
+        else temporary.add(layer);
+        layer.allocate(core);
+        return layer;
+      });
       [this.#inputSize, this.#hiddenSize] = [inputSize, hiddenSize];
     }
     const total = this.#directions;
@@ -210,7 +217,6 @@ class RecurrentNode {
       }
       for (const [name, parameter] of (this.#layers[unit] as SequenceLayer).namedParameters()) {
         parameter.write(values.get(name) as Float32Array);
-        // Weights that come with every call are the caller's to train.
         parameter.trainable = this.#constantWeights;
       }
     });
