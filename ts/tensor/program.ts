@@ -215,7 +215,7 @@ const Program: Operation = {
       const pointers = () => (core.i32[at + WORD.pointers] as number) >>> 2;
       const dBefore = i > 0 ? (between[i % 2] as number[]) : dInitial;
       if (i > 0) dBefore.forEach((pointer, k) => core.raw.ur_fill(pointer, batch * (widths[k] as number), 0));
-      if (recompute) {
+      if (i < blocks.length - 1) {
         core.i32[at + WORD.training] = 1;
         core.i32[at + WORD.out] = 0;
         core.i32.fill(0, pointers() + table.states[1], pointers() + table.states[1] + ns);
@@ -264,7 +264,6 @@ export function runProgram(call: ProgramCall): void {
   const operands = [x, ...parts.map(({ tensor }) => tensor), ...initial, ...inputs.map(({ tensor }) => tensor)];
   const recorded = tape !== null && operands.some((operand) => operand?.requiresGrad === true);
   const segments = segmentsOf(core, call, recorded ? call.recompute : 0);
-  const training = recorded && segments.length === 1;
   // All pointers before any is written: resolving and allocating may grow the memory and detach the views.
   const lazy = call.input > 0 && x instanceof LazyRows && x.foldable;
   const pointers: InputPointers = {
@@ -281,9 +280,10 @@ export function runProgram(call: ProgramCall): void {
   const end = final.map((state, i) => state.pointer + stateOffset(i));
   const table = new PointerTable(weights.length, biases.length, vectors.length, final.length, inputs.length);
   const blocks = segments.map((segment, i) => {
-    const after = i === segments.length - 1 ? end : stateMemory(core, widths, batch);
+    const last = i === segments.length - 1;
+    const after = last ? end : stateMemory(core, widths, batch);
     const pointer = core.arenaAlloc((ARGUMENT_WORDS + table.size) * 4);
-    writeArguments(call, pointers, table, segment, training, before, after, pointer >>> 2);
+    writeArguments(call, pointers, table, segment, recorded && last, before, after, pointer >>> 2);
     if (i === 0) call.program.refresh(call, pointer, recorded);
     core.checkStatus(core.raw.ur_program_forward(pointer), where);
     before = after;

@@ -1,8 +1,10 @@
 /**
  * Recomputation, also called gradient checkpointing: of a long sequence only every k-th state is stored, and backward
  * runs each segment of k steps forward again before it goes back through it. Memory falls from T steps to k steps and
- * T / k states, for one more forward pass. Chen, Xu, Zhang & Guestrin 2016, "Training Deep Nets with Sublinear Memory
- * Cost"; for recurrent nets Gruslys et al. 2016.
+ * T / k states, for almost one more forward pass: the last segment, with which backward begins, is kept.
+ *
+ * Chen, Xu, Zhang & Guestrin 2016, "Training Deep Nets with Sublinear Memory Cost"; for recurrent nets Gruslys et al.
+ * 2016, "Memory-Efficient Backpropagation Through Time".
  */
 import type { Core } from "../core/core.js";
 

@@ -225,7 +225,7 @@ const Sequence: Operation = {
         core.raw.ur_fill(dHStart, stateElements, 0);
         if (dCStart !== 0) core.raw.ur_fill(dCStart, cellElements, 0);
       }
-      if (recompute) {
+      if (i < blocks.length - 1) {
         core.i32[at + WORD.training] = 1;
         core.i32[at + WORD.out] = 0;
         core.i32[at + WORD.hn] = 0;
@@ -298,7 +298,6 @@ export function sequence(call: SequenceCall): void {
   const cellOffset = call.stateIndex * cellElements * 4;
   const outOffset = call.outColumn * 4;
   const segments = segmentsOf(core, call, recorded ? call.recompute : 0);
-  const training = recorded && segments.length === 1;
   let before: StateMemory = {
     h: h0 === null ? 0 : h0.pointer + stateOffset,
     c: c0 === null ? 0 : c0.pointer + cellOffset,
@@ -307,9 +306,10 @@ export function sequence(call: SequenceCall): void {
   // All pointers before any is written: resolving and allocating may grow the memory and detach the views.
   const operands = operandsOf(call);
   const blocks = segments.map((segment, i) => {
-    const after = i === segments.length - 1 ? end : stateMemory(core, stateElements, cellElements);
+    const last = i === segments.length - 1;
+    const after = last ? end : stateMemory(core, stateElements, cellElements);
     const pointer = core.arenaAlloc(ARGUMENT_WORDS * 4);
-    writeArguments(call, operands, segment, training, before, after, pointer >>> 2);
+    writeArguments(call, operands, segment, recorded && last, before, after, pointer >>> 2);
     if (i === 0) call.prepared.refresh(call, pointer, recorded);
     core.checkStatus(core.raw.ur_sequence_forward(pointer), where);
     before = after;
