@@ -35,7 +35,8 @@ export interface Entry {
   readonly states?: Readonly<Record<string, readonly [low: number, high: number]>>;
 }
 
-type LayerClass = new (inputSize: number, hiddenSize: number, options?: never) => unknown;
+/** The class of a layer or of one step, whatever its options are called. */
+export type LayerClass = new (inputSize: number, hiddenSize: number, options?: never) => unknown;
 
 function entry(
   name: string,

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import * as u from "../../../ts/index.js";
 import { draw, expectClose } from "../../tensor/reference.js";
-import { type AnyLayer, catalogue } from "./catalogue.js";
-import { drawState, equationErrors, makeLayer } from "./check.js";
+import { type AnyLayer, catalogue, type LayerClass } from "./catalogue.js";
+import { drawState, equationErrors, furtherSizes, makeLayer } from "./check.js";
 
 const core = u.createCore();
 
@@ -87,9 +87,28 @@ describe.each(catalogue.map((entry) => [entry.name, entry] as const))("%s", (_na
     });
   });
 
+  it("has a class of one step, if it is compiled", () => {
+    const layer = makeLayer(entry, core);
+    const { Cell } = layer.constructor as unknown as { Cell?: LayerClass };
+    if (Cell === undefined) {
+      expect(["RNN", "IRNN", "LSTM", "GRU"]).toContain(layer.constructor.name);
+      return;
+    }
+    const cell = new Cell(layer.inputSize, layer.hiddenSize, furtherSizes(entry)) as u.RecurrentCell<u.RecurrentState>;
+    const bare = new Map([...layer.stateDict()].map(([name, value]) => [name.replace(/_l0$/, ""), value]));
+    cell.loadStateDict(bare, { core });
+    const x = draw([2, layer.inputSize], 7);
+    const state = drawState(entry, layer, 2);
+    const once = run(layer, u.tensor(x.data, [2, 1, layer.inputSize], core), tensorsOf(state)).state;
+    const next = cell.run((c) => {
+      const start = Object.entries(state).map(([name, { data, shape }]) => [name, u.tensor(data, shape.slice(1))]);
+      return c.forward(u.tensor(x.data, x.shape), Object.fromEntries(start) as u.RecurrentState);
+    }) as Record<string, u.PlainTensor>;
+    for (const [name, { data }] of Object.entries(once)) expectClose(next[name]!.data, [...data], 1e-6, name);
+  });
+
   it("is saved and loaded", () => {
-    const layer = makeLayer(entry, core, { numLayers: entry.square === true ? 2 : 1, bidirectional: false });
-    const copy = makeLayer(entry, core, { numLayers: entry.square === true ? 2 : 1 });
+    const [layer, copy] = [makeLayer(entry, core, { numLayers: 2 }), makeLayer(entry, core, { numLayers: 2 })];
     for (const parameter of copy.parameters()) parameter.write(new Float32Array(parameter.size));
     u.load(copy, u.save(layer));
     const x = u.tensor(draw([2, 3, layer.inputSize], 6).data, [2, 3, layer.inputSize], core);

@@ -9,12 +9,16 @@ import { type Matrix, runReference, type Values } from "./equations.js";
 const [batch, steps, inputs, hidden] = [2, 3, 5, 6];
 const further: Readonly<Record<string, number>> = { O: 7, P: 4 };
 
+/** Sizes of an entry beside those of inputs and units. */
+export function furtherSizes(entry: Entry): never {
+  const sizes = Object.entries(entry.sizes ?? {}).map(([option, letter]) => [option, further[letter] as number]);
+  return Object.fromEntries(sizes) as never;
+}
+
 /** A layer of an entry in its test sizes, its parameters uniform on [-0.6, 0.6). */
 export function makeLayer(entry: Entry, core: u.Core, options: u.RecurrentOptions = {}): AnyLayer {
-  const sizes = Object.fromEntries(
-    Object.entries(entry.sizes ?? {}).map(([option, letter]) => [option, further[letter] as number]),
-  );
-  const layer = entry.make(entry.square === true ? hidden : inputs, hidden, { ...options, ...sizes });
+  const given = { ...options, ...(furtherSizes(entry) as object) };
+  const layer = entry.make(entry.square === true ? hidden : inputs, hidden, given);
   return layer.init({ seed: 1, core, initializer: u.uniform(-0.6, 0.6) });
 }
 

@@ -51,6 +51,11 @@ const INTRODUCTION = `# Recurrent cells
 
 Written by \`node scripts/cells.mjs\`. Each file begins with the cell's paper, its equations and the names of its parameters.
 
+All are layers like \`LSTM\`: \`new MinGRU(64, 128, { numLayers: 2, bidirectional: true })\`; compiled ones have a class
+of one step, \`MinGRU.Cell\`. \`Jordan\` and \`LRU\` take \`outputSize\`. Cells with choices in their equations have a
+function that makes the class: \`defineJordan({ outputActivation: "softmax" })\`, \`defineSLSTM({ heads: 4 })\`,
+\`defineRecurrentHighway({ depth: 10 })\`, \`defineLRU({ minRadius: 0.9 })\`; \`defineCell\` makes a class of equations of your own.
+
 - Parameters: of one layer, I inputs, H units, O outputs, P the projection's size; the count is for I = ${typical["I"]}, H = ${typical["H"]},
   O and P = ${typical["O"]}. Cells without an I need inputSize = hiddenSize.
 - Gradient error: the largest of all gradients, of inputs, initial states and parameters, each relative to the largest magnitude of what it
