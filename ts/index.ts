@@ -63,6 +63,7 @@ export {
   type Labelling,
 } from "./infer/ctc-decode.js";
 export { type GenerateOptions, generate } from "./infer/generate.js";
+export { MixtureSampler, type MixtureSamplerOptions } from "./infer/mixture-sampling.js";
 export { loadPrompt, type PromptState, readPrompt, savePrompt, type TextModel } from "./infer/prompt.js";
 export { Sampler, type SamplingOptions } from "./infer/sampling.js";
 export { Session, type StepInput, type Streamable } from "./infer/session.js";
@@ -87,6 +88,7 @@ export {
   recurrentJacobians,
 } from "./inspect/jacobian.js";
 export type { Matrix } from "./inspect/matrix.js";
+export { progressHtml, showProgress } from "./inspect/notebook-progress.js";
 export { type Saturation, type SaturationOptions, saturation, saturationSvg } from "./inspect/saturation.js";
 export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
 export { type StateSurvival, type SurvivalOptions, stateSurvival, survivalSvg } from "./inspect/survival.js";
