@@ -12,7 +12,7 @@ import { LSTM } from "../nn/lstm.js";
 import type { StateDict } from "../nn/module.js";
 import type { RecurrentLayer, SequenceOptions, StateSize } from "../nn/recurrent.js";
 import { RNN } from "../nn/rnn.js";
-import type { RecurrentState } from "../nn/state.js";
+import { mapValues, type RecurrentState } from "../nn/state.js";
 import { add, mul } from "../tensor/binary.js";
 import { linear } from "../tensor/matmul.js";
 import { reverseTime } from "../tensor/reverse.js";
@@ -193,8 +193,4 @@ function masked(value: Tensor, lengths: ArrayLike<number> | undefined): PlainTen
     data.fill(0, (row * steps + (lengths?.[row] ?? steps)) * width, (row + 1) * steps * width);
   }
   return { data, shape: value.shape };
-}
-
-function mapValues<V, W>(values: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }

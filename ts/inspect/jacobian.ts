@@ -9,6 +9,7 @@
  */
 import type { Core } from "../core/core.js";
 import { ArgumentError, ShapeError } from "../errors.js";
+import { mapValues } from "../nn/state.js";
 import type { SequenceModule } from "../nn/wiring/sequence-module.js";
 import { add, mul } from "../tensor/binary.js";
 import { gradients } from "../tensor/record.js";
@@ -64,7 +65,7 @@ class Trajectory {
     for (let t = 0; t < this.steps; t++) {
       const next = this.#step(t, state);
       // Only the first step tells the shapes of the state, which is zero before it.
-      this.#states.push(state ?? mapState(next, ({ shape }) => ({ shape, data: new Float32Array(sizeOf(shape)) })));
+      this.#states.push(state ?? mapValues(next, ({ shape }) => ({ shape, data: new Float32Array(sizeOf(shape)) })));
       state = next;
     }
     const all = this.#states[0] as PlainState;
@@ -82,9 +83,9 @@ class Trajectory {
 
   #step(t: number, state: PlainState | undefined): PlainState {
     return runScope(this.#core, () => {
-      const before = state === undefined ? undefined : mapState(state, ({ data, shape }) => tensor(data, shape));
+      const before = state === undefined ? undefined : mapValues(state, ({ data, shape }) => tensor(data, shape));
       const next = this.#layer.forward(this.#inputs(t, 1), { state: before }).state;
-      return mapState(next, (value) => ({ data: value.toArray(), shape: value.shape }));
+      return mapValues(next, (value) => ({ data: value.toArray(), shape: value.shape }));
     });
   }
 
@@ -98,7 +99,7 @@ class Trajectory {
   /** d(state after step t) / d(state before it), the chosen parts of both. */
   jacobian(t: number): Matrix {
     const { size } = this;
-    const before = mapState(this.#states[t] as PlainState, ({ data, shape: [slices = 0, , width = 0] }) =>
+    const before = mapValues(this.#states[t] as PlainState, ({ data, shape: [slices = 0, , width = 0] }) =>
       tensor(repeat(data, slices, size), [slices, size, width], this.#core),
     );
     const ones = this.#parts.map(({ slices, width, offset }) => {
@@ -139,10 +140,6 @@ function repeat(data: Float32Array, slices: number, copies: number): Float32Arra
     repeated.set(data.subarray(slice * width, (slice + 1) * width), row * width);
   }
   return repeated;
-}
-
-function mapState<V, W>(state: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> {
-  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, change(value)]));
 }
 
 /**

@@ -4,6 +4,7 @@
  * below 0.1 and right-saturated above 0.9.
  */
 import { ArgumentError, ShapeError } from "../errors.js";
+import { checkLengths } from "../nn/check.js";
 import type { PlainTensor } from "../tensor/tensor.js";
 import { coordinate, escapeXml } from "./svg.js";
 
@@ -35,15 +36,11 @@ export function saturation(values: PlainTensor, options: SaturationOptions = {})
   if (values.shape.length !== 3) throw new ShapeError(where, "values", ["B", "T", "H"], values.shape);
   if (!(low <= high)) throw new ArgumentError(where, "low", `at most high, ${high}`, low);
   const [batch, steps, units] = values.shape as [number, number, number];
-  if (lengths !== undefined && lengths.length !== batch)
-    throw new ShapeError(where, "lengths", [batch], [lengths.length]);
+  checkLengths(where, lengths, batch, steps);
   const [left, right] = [new Array<number>(units).fill(0), new Array<number>(units).fill(0)];
   let count = 0;
   for (let row = 0; row < batch; row++) {
     const length = lengths?.[row] ?? steps;
-    if (!(Number.isInteger(length) && length >= 0 && length <= steps)) {
-      throw new ArgumentError(where, `lengths[${row}]`, `an integer from 0 to ${steps}`, length);
-    }
     count += length;
     for (let i = row * steps * units; i < (row * steps + length) * units; i++) {
       const value = values.data[i] as number;

@@ -13,6 +13,7 @@
  * second sequence and judged on the others, so that fitting noise counts for nothing.
  */
 import { ArgumentError, ShapeError } from "../errors.js";
+import { checkLengths } from "../nn/check.js";
 import type { PlainTensor } from "../tensor/tensor.js";
 import { type CurveOptions, curveSvg } from "./curve.js";
 import { type Matrix, solvePositive } from "./matrix.js";
@@ -50,13 +51,12 @@ export function stateSurvival(states: PlainTensor, options: SurvivalOptions = {}
   const [batch, steps, units] = states.shape as [number, number, number];
   if (batch < 2) throw new ArgumentError(where, "states", "of at least two sequences", states.shape);
   if (!(ridge > 0 && ridge < Infinity)) throw new ArgumentError(where, "ridge", "a number above 0", ridge);
-  if (lengths !== undefined && lengths.length !== batch)
-    throw new ShapeError(where, "lengths", [batch], [lengths.length]);
+  checkLengths(where, lengths, batch, steps);
   const lags = options.lags ?? Array.from({ length: 30 }, (_, i) => 1 << i).filter((k) => k <= steps / 2);
   const pairs = (lag: number, first: number): Pairs => {
     const found: [number, number][] = [];
     for (let row = first; row < batch; row += 2) {
-      const end = Math.min(steps, lengths?.[row] ?? steps) - lag;
+      const end = (lengths?.[row] ?? steps) - lag;
       for (let t = 0; t < end; t++) found.push([(row * steps + t) * units, (row * steps + t + lag) * units]);
     }
     return found;

@@ -1,5 +1,5 @@
 /** Checks of layer options. */
-import { ArgumentError } from "../errors.js";
+import { ArgumentError, ShapeError } from "../errors.js";
 import { type ActivationName, unaryKinds } from "../tensor/kinds.js";
 
 /** @throws ArgumentError unless the value is an integer of `least` or more @internal */
@@ -14,4 +14,21 @@ export function checkActivation(where: string, option: string, name: ActivationN
   const kind: number | undefined = Object.hasOwn(unaryKinds, name) ? unaryKinds[name] : undefined;
   if (kind === undefined || kind >= 16) throw new ArgumentError(where, option, "the name of an activation", name);
   return kind;
+}
+
+/** @throws ShapeError, ArgumentError unless there is a length from 0 to T for each row @internal */
+export function checkLengths(
+  where: string,
+  lengths: ArrayLike<number> | undefined,
+  batch: number,
+  steps: number,
+): void {
+  if (lengths === undefined) return;
+  if (lengths.length !== batch) throw new ShapeError(where, "lengths", [batch], [lengths.length]);
+  for (let row = 0; row < batch; row++) {
+    const length = lengths[row] as number;
+    if (!Number.isInteger(length) || length < 0 || length > steps) {
+      throw new ArgumentError(where, `lengths[${row}]`, `an integer from 0 to ${steps}`, length);
+    }
+  }
 }

@@ -13,7 +13,7 @@ import { releaseScratch } from "../tensor/scope.js";
 import type { TimeStrides } from "../tensor/sequence.js";
 import type { StateSlice, StreamLayer, StreamPlan } from "../tensor/stream.js";
 import { coreOf, createTensor, operand, sameShape, type Tensor } from "../tensor/tensor.js";
-import { checkSize } from "./check.js";
+import { checkLengths, checkSize } from "./check.js";
 import { lockedDropout } from "./locked-dropout.js";
 import { Module } from "./module.js";
 import type { RecurrentState } from "./state.js";
@@ -279,7 +279,8 @@ export abstract class RecurrentLayer<
     const last = batched && this.batchFirst ? [batch, steps, this.outputSize] : [steps, batch, this.outputSize];
     const output = createTensor(core, batched ? last : [steps, this.outputSize]);
     const final = kind.states.map(({ size }) => createTensor(core, stateShape(size)));
-    const lengths = this.#lengths(options?.lengths, batch, steps);
+    const lengths = options?.lengths;
+    checkLengths(where, lengths, batch, steps);
     const lengthsPointer = lengths === undefined ? 0 : writeIds(core, lengths);
     const strides = (width: number, outer: boolean): TimeStrides =>
       outer && timeAxis === 1 ? { time: width, batch: steps * width } : { time: batch * width, batch: width };
@@ -337,18 +338,6 @@ export abstract class RecurrentLayer<
     }
     const names = Object.entries(this).flatMap(([name, value]) => (value instanceof Parameter ? [name] : []));
     return { layers, tokens: null, head: null, fields: [{ owner: this, names }] };
-  }
-
-  #lengths(lengths: SequenceOptions<S>["lengths"], batch: number, steps: number): ArrayLike<number> | undefined {
-    if (lengths === undefined) return undefined;
-    if (lengths.length !== batch) throw new ShapeError(this.label, "lengths", [batch], [lengths.length]);
-    for (let row = 0; row < batch; row++) {
-      const length = lengths[row] as number;
-      if (!Number.isInteger(length) || length < 0 || length > steps) {
-        throw new ArgumentError(this.label, `lengths[${row}]`, `an integer from 0 to ${steps}`, length);
-      }
-    }
-    return lengths;
   }
 
   protected override release(): void {

@@ -13,6 +13,14 @@ export type LSTMState = { readonly h: Tensor; readonly c: Tensor };
 /** Any cell's state, by name. */
 export type RecurrentState = { readonly [name: string]: Tensor };
 
+/** A record of the same names with other values. @internal */
+export function mapValues<V, W>(
+  values: Readonly<Record<string, V>>,
+  change: (value: V, name: string) => W,
+): Record<string, W> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value, name)]));
+}
+
 /**
  * A state that outlives scopes: truncated back-propagation carries it from update to update, a session from step to
  * step. No gradient flows through it.

@@ -9,10 +9,10 @@ import { add, mul } from "../../tensor/binary.js";
 import { reverseTime } from "../../tensor/reverse.js";
 import { concat, reshape } from "../../tensor/shape.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import { checkLengths } from "../check.js";
 import { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
 import {
-  checkLengths,
   type PartState,
   partOf,
   type SequenceModule,
@@ -45,7 +45,7 @@ function runBackwards<L extends SequenceModule>(
     x.shape.length === 2
       ? sequenceSizes(where, reshape(x, [steps, 1, width]), layer.inputSize, false)
       : sequenceSizes(where, x, layer.inputSize, layer.batchFirst);
-  checkLengths(where, lengths, sizes);
+  checkLengths(where, lengths, sizes.batch, sizes.steps);
   const { timeAxis } = sizes;
   const result = layer.forward(reverseTime(x, timeAxis, lengths), { state, lengths });
   return { output: reverseTime(result.output, timeAxis, lengths), state: result.state as StateOf<L> };

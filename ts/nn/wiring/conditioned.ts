@@ -13,11 +13,10 @@ import { ArgumentError, ShapeError } from "../../errors.js";
 import { add } from "../../tensor/binary.js";
 import { concat, reshape, slice } from "../../tensor/shape.js";
 import { sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
-import { checkSize } from "../check.js";
+import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
 import {
-  checkLengths,
   type PartState,
   partOf,
   type SequenceModule,
@@ -88,7 +87,7 @@ export class Conditioned<L extends SequenceModule> extends Module {
     const { layer, label, contextSize } = this;
     const { state, lengths } = options;
     const sizes = sequenceSizes(label, x, this.inputSize, layer.batchFirst);
-    checkLengths(label, lengths, sizes);
+    checkLengths(label, lengths, sizes.batch, sizes.steps);
     const context = this.#contextOf(options, sizes, x);
     const result = layer.forward(concat([x, this.#overTime(context, sizes, x)]), {
       state: partOf("layer", state),

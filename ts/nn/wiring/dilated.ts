@@ -10,13 +10,12 @@
 import { ArgumentError } from "../../errors.js";
 import { concat, permute, reshape, slice } from "../../tensor/shape.js";
 import { type Tensor, zeros } from "../../tensor/tensor.js";
-import { checkSize } from "../check.js";
+import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
-import type { RecurrentState } from "../state.js";
+import { mapValues, type RecurrentState } from "../state.js";
 import {
   checkCausal,
-  checkLengths,
   type SequenceModule,
   type SequenceSizes,
   type StateOf,
@@ -63,7 +62,7 @@ export class Dilated<L extends SequenceModule> extends Module {
   forward(x: Tensor, { state, lengths }: SequenceOptions<StateOf<L>> = {}): SequenceResult<StateOf<L>> {
     const { layer, label, dilation } = this;
     const sizes = sequenceSizes(label, x, layer.inputSize, layer.batchFirst);
-    checkLengths(label, lengths, sizes);
+    checkLengths(label, lengths, sizes.batch, sizes.steps);
     const ends = lengths ?? new Int32Array(sizes.batch).fill(sizes.steps);
     const result = layer.forward(this.#interleave(x, sizes), {
       state: state === undefined ? undefined : this.#spread(state, sizes),
@@ -113,7 +112,7 @@ export class Dilated<L extends SequenceModule> extends Module {
   /** Our state as the layer's: (dilation * n, B, H) to (n, dilation * B, H). */
   #spread(state: RecurrentState, { batch }: SequenceSizes): RecurrentState {
     const { dilation } = this;
-    return mapState(state, (value, name) => {
+    return mapValues(state, (value, name) => {
       const [slices, rows, width] = value.shape;
       if (value.shape.length !== 3 || rows !== batch || width === undefined || (slices as number) % dilation !== 0) {
         const expected = `of shape [${dilation} n, ${batch}, H]`;
@@ -131,7 +130,7 @@ export class Dilated<L extends SequenceModule> extends Module {
   /** The layer's state as ours. After `ends[b]` steps it is phase ends[b] mod dilation that comes next. */
   #collect(state: RecurrentState, { batch }: SequenceSizes, ends: ArrayLike<number>): StateOf<L> {
     const { dilation } = this;
-    return mapState(state, (value) => {
+    return mapValues(state, (value) => {
       const n = value.shape[0] as number;
       const from = new Int32Array(n * dilation * batch);
       this.#visit(n, batch, (slice, phase, b) => {
@@ -147,8 +146,4 @@ export class Dilated<L extends SequenceModule> extends Module {
       for (let phase = 0; phase < this.dilation; phase++) for (let b = 0; b < batch; b++) found(slice, phase, b);
     }
   }
-}
-
-function mapState(state: RecurrentState, change: (value: Tensor, name: string) => Tensor): RecurrentState {
-  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, change(value, name)]));
 }

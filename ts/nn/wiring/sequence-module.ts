@@ -71,22 +71,6 @@ export function sequenceSizes(where: string, x: Tensor, inputSize: number, batch
   return { batch, steps, timeAxis: batchFirst ? 1 : 0 };
 }
 
-/** @throws ShapeError, ArgumentError unless there is a length from 0 to T for each row @internal */
-export function checkLengths(
-  where: string,
-  lengths: ArrayLike<number> | undefined,
-  { batch, steps }: SequenceSizes,
-): void {
-  if (lengths === undefined) return;
-  if (lengths.length !== batch) throw new ShapeError(where, "lengths", [batch], [lengths.length]);
-  for (let row = 0; row < batch; row++) {
-    const length = lengths[row] as number;
-    if (!Number.isInteger(length) || length < 0 || length > steps) {
-      throw new ArgumentError(where, `lengths[${row}]`, `an integer from 0 to ${steps}`, length);
-    }
-  }
-}
-
 /** @throws ArgumentError for a part that reads backwards, where only what can go on step by step fits @internal */
 export function checkCausal(where: string, part: SequenceModule): void {
   if (part.bidirectional) {

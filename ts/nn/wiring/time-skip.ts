@@ -12,12 +12,11 @@
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { concat, slice, transpose } from "../../tensor/shape.js";
 import { sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
-import { checkSize } from "../check.js";
+import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
 import {
   checkCausal,
-  checkLengths,
   type PartState,
   partOf,
   type SequenceModule,
@@ -71,7 +70,7 @@ export class TimeSkip<L extends SequenceModule> extends Module {
   forward(x: Tensor, { state, lengths }: SequenceOptions<TimeSkipState<L>> = {}): SequenceResult<TimeSkipState<L>> {
     const { layer, label, distance } = this;
     const sizes = sequenceSizes(label, x, this.inputSize, layer.batchFirst);
-    checkLengths(label, lengths, sizes);
+    checkLengths(label, lengths, sizes.batch, sizes.steps);
     const { steps, timeAxis } = sizes;
     const past = this.#pastOf(state, sizes, x);
     const outputs: Tensor[] = [];
