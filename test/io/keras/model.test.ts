@@ -1,6 +1,16 @@
 /** Models as graphs: the words of Keras 3, masks among them, states, and what holds for every model. */
 import { describe, expect, it } from "vitest";
-import { AdamW, crossEntropy, ids, isUnrolledError, type PlainTensor } from "../../../ts/index.js";
+import {
+  AdamW,
+  crossEntropy,
+  gradients,
+  ids,
+  isUnrolledError,
+  type PlainTensor,
+  sum,
+  type Tensor,
+  tensor,
+} from "../../../ts/index.js";
 import { keras3 } from "../../../ts/io/keras/config.js";
 import { buildModel, type KerasModel, type ModelWeights } from "../../../ts/io/keras/model.js";
 import { NamedWeights } from "../../../ts/io/keras/named-weights.js";
@@ -172,6 +182,27 @@ it("trains like any model", () => {
   expect([...(model.stateDict().get("layers.1.cell.bias_hh_l0")?.data ?? [1])].every((value) => value === 0)).toBe(
     true,
   );
+});
+
+it("drops inputs while training only, the same at all steps", () => {
+  const layers = [layer("SpatialDropout1D", "drop", { rate: 0.5 })];
+  const model = buildModel({ class_name: "Sequential", config: { layers } }, weightsOf({}), keras3, {});
+  const [B, T, I] = [3, 5, 40];
+  const x = tensor(new Float32Array(B * T * I).fill(1), [B, T, I]);
+  expect(model.predict(x)[0]?.data).toEqual(x.toArray());
+  let dropped: Float32Array = new Float32Array(0);
+  gradients(() => {
+    const [y] = model.forward(x) as [Tensor];
+    dropped = y.toArray();
+    return sum(y);
+  });
+  expect(new Set(dropped)).toEqual(new Set([0, 2]));
+  for (let row = 0; row < B; row++) {
+    for (let t = 1; t < T; t++) {
+      const at = (step: number): Float32Array => dropped.subarray((row * T + step) * I, (row * T + step + 1) * I);
+      expect(at(t)).toEqual(at(0));
+    }
+  }
 });
 
 it("says which input is missing", () => {

@@ -45,6 +45,13 @@ export class LayerConfig {
     return value;
   }
 
+  /** @throws LoadError (value) for anything but a number from 0 to 1, or nothing, which is 0 */
+  fraction(name: string): number {
+    const value = this.number(name, 0);
+    if (value < 0 || value > 1) throw this.#wrong(name, "a number from 0 to 1", value);
+    return value;
+  }
+
   /** @throws LoadError (value) for anything but a whole number of 1 or more */
   size(name: string): number {
     const value = this.get(name);

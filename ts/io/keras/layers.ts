@@ -4,6 +4,7 @@ import { Dropout } from "../../nn/dropout.js";
 import { Embedding } from "../../nn/embedding.js";
 import { LayerNorm } from "../../nn/layer-norm.js";
 import { Linear } from "../../nn/linear.js";
+import { LockedDropout } from "../../nn/locked-dropout.js";
 import { add, div, maximum, minimum, mul } from "../../tensor/binary.js";
 import { Ids } from "../../tensor/ids.js";
 import { max, mean, sum } from "../../tensor/reduce.js";
@@ -141,14 +142,13 @@ const timeDistributed: LayerMaker = (config, weights, dialect) => {
   return { layer: new KerasTimeDistributed(config, made.layer), values: new Map(inField("layer", made)) };
 };
 
+/** Dropout of values, or of the features of whole sequences. */
 class KerasDropout extends KerasLayer {
-  readonly dropout: Dropout;
+  readonly dropout: Dropout | LockedDropout;
 
-  constructor(config: LayerConfig) {
+  constructor(config: LayerConfig, dropout: Dropout | LockedDropout) {
     super(config);
-    const rate = config.number("rate", 0);
-    if (rate < 0 || rate > 1) throw new LoadError("value", `${config.where}: rate must be from 0 to 1, got ${rate}`);
-    this.dropout = new Dropout(rate);
+    this.dropout = dropout;
   }
 
   override forward(inputs: readonly Flow[]): readonly Flow[] {
@@ -156,6 +156,10 @@ class KerasDropout extends KerasLayer {
     return [{ value: this.dropout.forward(asTensor(value)), mask }];
   }
 }
+
+const dropout =
+  (kind: new (rate: number) => Dropout | LockedDropout): LayerMaker =>
+  (config) => ({ layer: new KerasDropout(config, new kind(config.fraction("rate"))), values: new Map() });
 
 /** A step does not count when all its values equal the mask value; its values become zeros. */
 const masking: LayerMaker = (config) => {
@@ -202,6 +206,12 @@ function relu(config: LayerConfig): (x: Tensor) => Tensor {
   };
 }
 
+/** Slope below 0: `negative_slope` in Keras 3, `alpha` before, 0.3 where neither is given. */
+function leaky(config: LayerConfig): (x: Tensor) => Tensor {
+  const slope = config.number("negative_slope", config.number("alpha", 0.3));
+  return (x) => leakyRelu(x, slope);
+}
+
 /** x (B, features) at each of n steps. */
 const repeatVector: LayerMaker = unmasked((config) => {
   const n = config.size("n");
@@ -241,6 +251,7 @@ const layers: ReadonlyMap<string, LayerMaker> = new Map<string, LayerMaker>([
   ["AdditiveAttention", additiveAttention],
   ["Activation", ofOne(activation)],
   ["ReLU", ofOne(relu)],
+  ["LeakyReLU", ofOne(leaky)],
   [
     "Softmax",
     ofOne((config) => {
@@ -248,7 +259,8 @@ const layers: ReadonlyMap<string, LayerMaker> = new Map<string, LayerMaker>([
       return (x) => softmax(x);
     }),
   ],
-  ["Dropout", (config) => ({ layer: new KerasDropout(config), values: new Map() })],
+  ["Dropout", dropout(Dropout)],
+  ["SpatialDropout1D", dropout(LockedDropout)],
   ["Flatten", unmasked(() => (x) => reshape(x, [x.shape[0] as number, -1]))],
   [
     "Reshape",

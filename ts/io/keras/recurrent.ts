@@ -8,6 +8,7 @@
  */
 import { ArgumentError, LoadError } from "../../errors.js";
 import { GRU } from "../../nn/gru.js";
+import { LockedDropout } from "../../nn/locked-dropout.js";
 import { LSTM } from "../../nn/lstm.js";
 import type { Module } from "../../nn/module.js";
 import { RNN } from "../../nn/rnn.js";
@@ -31,9 +32,13 @@ export interface RunOptions {
   readonly aligned: boolean;
 }
 
-/** A recurrent layer of Keras. Inputs: x (B, T, I), then its initial states (B, units) if any. */
+/**
+ * A recurrent layer of Keras. Inputs: x (B, T, I), then its initial states (B, units) if any. While training, `dropout`
+ * drops features of x, the same at all steps; `recurrent_dropout` is left out.
+ */
 export class KerasRecurrent extends KerasLayer {
   readonly cell: Module & StepLayer;
+  readonly dropout: LockedDropout;
   readonly returnSequences: boolean;
   readonly returnState: boolean;
   readonly goBackwards: boolean;
@@ -45,6 +50,7 @@ export class KerasRecurrent extends KerasLayer {
   constructor(config: LayerConfig, cell: Module & StepLayer, states: StateNames) {
     super(config);
     this.cell = cell;
+    this.dropout = new LockedDropout(config.fraction("dropout"));
     this.returnSequences = config.flag("return_sequences", false);
     this.returnState = config.flag("return_state", false);
     this.goBackwards = config.flag("go_backwards", false);
@@ -72,7 +78,7 @@ export class KerasRecurrent extends KerasLayer {
       inTime: aligned,
     };
     const initial = given.length > 0 ? this.#stateOf(given) : this.#carried?.get();
-    const x = asTensor(first.value);
+    const x = this.dropout.forward(asTensor(first.value));
     const { output, state } = runSteps(this.cell, x, order, this.returnSequences, initial, this.label);
     this.#carried?.set(state);
     const results: Flow[] = [{ value: output, mask: this.returnSequences ? first.mask : null }];
