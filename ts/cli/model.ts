@@ -2,6 +2,7 @@
 import { isUnrolledError } from "../errors.js";
 import { FileError, loadFile } from "../node/files.js";
 import { LanguageModel } from "../tasks/language-model.js";
+import { cells } from "./cells.js";
 
 /**
  * The language model of a file.
@@ -9,7 +10,7 @@ import { LanguageModel } from "../tasks/language-model.js";
  */
 export async function loadModel(path: string): Promise<LanguageModel> {
   const bytes = await loadFile(path);
-  return named(path, () => LanguageModel.from(bytes));
+  return named(path, () => LanguageModel.from(bytes, { cells: cells.values() }));
 }
 
 /** Puts the name of the file, and what it should be, into the errors of reading its content. */

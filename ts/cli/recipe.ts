@@ -1,10 +1,7 @@
 /** How to train: a preset, and what the options change of it. */
 import type { LanesOptions } from "../data/lanes.js";
-import { GRU } from "../nn/gru.js";
-import { LSTM } from "../nn/lstm.js";
 import type { Module } from "../nn/module.js";
-import { RNN } from "../nn/rnn.js";
-import type { LanguageModel, LanguageModelOptions, RecurrentClass } from "../tasks/language-model.js";
+import type { LanguageModel, LanguageModelOptions } from "../tasks/language-model.js";
 import { type Preset, presets } from "../tasks/presets.js";
 import { Adadelta } from "../train/adadelta.js";
 import { Adagrad } from "../train/adagrad.js";
@@ -19,14 +16,9 @@ import { RMSprop } from "../train/rmsprop.js";
 import { type Schedule, warmUp } from "../train/schedules/schedule.js";
 import { SGD } from "../train/sgd.js";
 import { choice, count, flag, number, type Values } from "./arguments.js";
+import { cells } from "./cells.js";
 import { UsageError } from "./errors.js";
 import { type RunSchedule, scheduleOption } from "./schedule.js";
-
-const cells: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClass>([
-  ["lstm", LSTM],
-  ["gru", GRU],
-  ["rnn", RNN],
-]);
 
 type OptimizerClass = new (target: Module, options: OptimizerOptions) => Optimizer;
 const optimizers: ReadonlyMap<string, OptimizerClass> = new Map<string, OptimizerClass>([

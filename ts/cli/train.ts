@@ -8,6 +8,7 @@ import { CharTokenizer } from "../text/char-tokenizer.js";
 import { readCheckpoint } from "../train/checkpoint.js";
 import { type EndEvent, train } from "../train/loop.js";
 import { count, flag, listOf, number, parseArguments, string, type Usage, type Values } from "./arguments.js";
+import { cells } from "./cells.js";
 import { CommandError, checkPrompt, UsageError } from "./errors.js";
 import type { EndReport, StartReport } from "./events.js";
 import { Interruption } from "./interruption.js";
@@ -269,7 +270,7 @@ function isDone(end: EndEvent | undefined): boolean {
 function checkResumption(bytes: Uint8Array, { options: written }: RunRecord): void {
   const values: Values<typeof options> = valuesOf(written, options);
   const { seed = 1 } = values;
-  const model = LanguageModel.from(bytes);
+  const model = LanguageModel.from(bytes, { cells: cells.values() });
   const optimizer = recipeOf(values, seed).optimizer(model);
   try {
     readCheckpoint(bytes, model, optimizer);

@@ -35,6 +35,8 @@ export type CompiledLayer<S extends string> = RecurrentLayer<CompiledState<S>, C
 
 /** The class of a compiled cell's layers, as `LSTM` is; `Cell` is one step, as `LSTMCell`. */
 export interface CompiledClass<S extends string> {
+  /** The definition's name, by which model files know the cell. */
+  readonly cellName: string;
   new (inputSize: number, hiddenSize: number, options?: CompiledLayerOptions): CompiledLayer<S>;
   readonly Cell: new (
     inputSize: number,
@@ -100,6 +102,7 @@ export function defineCell<const S extends string, const E extends string = neve
     }
   }
   class Layer extends RecurrentLayer<CompiledState<S>, CompiledSequenceOptions<S>> {
+    static readonly cellName = name;
     static readonly Cell = Cell;
     readonly #options: CompiledLayerOptions;
 
@@ -114,7 +117,7 @@ export function defineCell<const S extends string, const E extends string = neve
       return new ObservedLayer(kind, inputSize, hiddenSize, {});
     }
   }
-  // Error messages and model files name the cell, whatever a minifier makes of these classes.
+  // Error messages name the cell, whatever a minifier makes of these classes.
   Object.defineProperty(Layer, "name", { value: name });
   Object.defineProperty(Cell, "name", { value: `${name}.Cell` });
   return Layer;

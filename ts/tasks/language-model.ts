@@ -2,7 +2,9 @@
 import type { Core } from "../core/core.js";
 import { type Batch, evaluationLanes } from "../data/lanes.js";
 import { ArgumentError, LoadError } from "../errors.js";
+import { entriesOf } from "../io/json.js";
 import { load, type ModelFile, readModelFile } from "../io/model-file.js";
+import type { CellSizes } from "../nn/compiler/compiled.js";
 import { Embedding } from "../nn/embedding.js";
 import { GRU } from "../nn/gru.js";
 import { Linear } from "../nn/linear.js";
@@ -24,19 +26,24 @@ import type { StreamPlan } from "../tensor/stream.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 
-/** A class of recurrent layers: {@link RNN}, {@link LSTM} or {@link GRU}. */
-export type RecurrentClass = new (
+/** A class of recurrent layers: {@link RNN}, {@link LSTM}, {@link GRU}, or what {@link defineCell} makes. */
+export type RecurrentClass = (new (
   inputSize: number,
   hiddenSize: number,
-  options: RecurrentOptions,
-) => RecurrentLayer<RecurrentState>;
+  options: RecurrentOptions & CellSizes,
+) => RecurrentLayer<RecurrentState>) & {
+  /** Name of the cell in model files. */
+  readonly cellName?: string;
+};
 
 /** Options of {@link LanguageModel}. */
 export interface LanguageModelOptions {
   readonly tokenizer: Tokenizer;
-  /** RNN, LSTM or GRU. */
+  /** RNN, LSTM, GRU, or a cell of {@link defineCell}. */
   readonly cell: RecurrentClass;
   readonly hiddenSize: number;
+  /** Further sizes that the cell takes, for example `{ projectionSize: 64 }`. */
+  readonly cellSizes?: CellSizes | undefined;
   /** Default 1. */
   readonly numLayers?: number | undefined;
   /** Probability of dropout after every layer, the last included, while training; default 0. */
@@ -75,7 +82,7 @@ export interface LanguageModelOptions {
   readonly recompute?: number | undefined;
 }
 
-/** The cells by the names that files have for them. */
+/** The cells that every program knows, by the names that files have for them. */
 const CELLS: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClass>([
   ["RNN", RNN],
   ["LSTM", LSTM],
@@ -144,15 +151,16 @@ export class LanguageModel extends Module {
     // Dropout between layers only exists where there are several.
     const between = numLayers > 1 ? this.dropout : 0;
     this.rnn = new cell(embeddingSize ?? tokenizer.size, hiddenSize, {
+      ...options.cellSizes,
       numLayers,
       dropout: between,
       lockedDropout: this.lockedDropout,
       weightDropout: options.weightDropout ?? 0,
       recompute: options.recompute,
     });
-    this.head = new Linear(hiddenSize, tokenizer.size);
+    this.head = new Linear(this.rnn.outputSize, tokenizer.size);
     if (tieWeights) {
-      if (this.embedding === undefined || embeddingSize !== hiddenSize) {
+      if (this.embedding === undefined || embeddingSize !== this.rnn.outputSize) {
         throw new ArgumentError(
           "LanguageModel",
           "tieWeights",
@@ -255,16 +263,22 @@ export class LanguageModel extends Module {
   /** JSON data that, with the tokenizer, make the same model. */
   config(): Readonly<Record<string, unknown>> {
     const { cell, tokenizer: _, recompute: __, ...sizes } = this.#options;
-    const name = [...CELLS].find(([, known]) => known === cell)?.[0];
-    if (name === undefined) throw new ArgumentError("LanguageModel", "cell", "RNN, LSTM or GRU to be saved", cell);
+    const name = [...CELLS].find(([, known]) => known === cell)?.[0] ?? cell.cellName;
+    if (name === undefined) {
+      throw new ArgumentError("LanguageModel", "cell", "RNN, LSTM, GRU or one of defineCell to be saved", cell);
+    }
     return { cell: name, ...sizes };
   }
 
   /**
    * The model of a file that `save` wrote, with tokenizer and values.
-   * @throws LoadError: `foreign` when the file holds something else
+   * @param options.cells - cells besides RNN, LSTM and GRU that the file may be of
+   * @throws LoadError: `foreign` when the file holds something else, `value` when its cell is not among those given
    */
-  static from(bytes: Uint8Array | ArrayBuffer, options: { readonly core?: Core } = {}): LanguageModel {
+  static from(
+    bytes: Uint8Array | ArrayBuffer,
+    options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
+  ): LanguageModel {
     const file = readModelFile(bytes);
     if (file.kind !== "LanguageModel") {
       throw new LoadError(
@@ -272,7 +286,8 @@ export class LanguageModel extends Module {
         `the file holds a model of kind ${file.kind ?? "unknown"}, expected LanguageModel`,
       );
     }
-    return load(construct(optionsFrom(file)), file, options);
+    const { cells = [], ...others } = options;
+    return load(construct(optionsFrom(file, [...cells])), file, others);
   }
 }
 
@@ -287,7 +302,7 @@ function construct(options: LanguageModelOptions): LanguageModel {
 }
 
 /** Checks what a file says. The constructor only declares, so sizes that are too large meet the check of the shapes before any memory. */
-function optionsFrom(file: ModelFile): LanguageModelOptions {
+function optionsFrom(file: ModelFile, cells: readonly RecurrentClass[]): LanguageModelOptions {
   const { config, tokenizer } = file;
   const bad = (field: string): LoadError =>
     new LoadError("value", `model file: ${field} of the LanguageModel is ${JSON.stringify(config.get(field))}`);
@@ -301,17 +316,30 @@ function optionsFrom(file: ModelFile): LanguageModelOptions {
     if (value !== undefined && typeof value !== "boolean") throw bad(field);
     return value;
   };
-  const cell = CELLS.get(config.get("cell") as string);
+  const cellName = config.get("cell");
+  if (typeof cellName !== "string") throw bad("cell");
+  const cell = CELLS.get(cellName) ?? cells.find((known) => known.cellName === cellName);
+  const sizes = entriesOf(config.get("cellSizes") ?? {});
   const hiddenSize = number("hiddenSize");
   const numLayers = number("numLayers");
   if (tokenizer === undefined) throw new LoadError("value", "model file: the LanguageModel has no tokenizer");
-  if (cell === undefined) throw bad("cell");
+  if (cell === undefined) {
+    throw new LoadError(
+      "value",
+      `model file: the cell ${JSON.stringify(cellName)} of the LanguageModel is not known; give its class: ` +
+        "LanguageModel.from(file, { cells: [...] })",
+    );
+  }
+  if (sizes === undefined || ![...sizes].every(([name, size]) => name.endsWith("Size") && typeof size === "number")) {
+    throw bad("cellSizes");
+  }
   if (hiddenSize === undefined) throw bad("hiddenSize");
   if (numLayers !== undefined && numLayers > file.tensors.size) throw bad("numLayers");
   return {
     tokenizer,
     cell,
     hiddenSize,
+    cellSizes: config.has("cellSizes") ? (Object.fromEntries(sizes) as CellSizes) : undefined,
     numLayers,
     dropout: number("dropout"),
     inputDropout: number("inputDropout"),
