@@ -102,12 +102,11 @@ export class UnregisteredParameterError extends UnrolledError {
 
 /** The core could not grow its memory. Everything made before stays usable. */
 export class OutOfMemoryError extends UnrolledError {
-  /** The size that was asked for; 0 where it is working memory inside the core, of a size known only there. */
+  /** The size that was asked for. */
   readonly bytes: number;
 
   constructor(bytes: number, where = "allocation") {
-    const what = bytes === 0 ? "working memory" : `${bytes} bytes more`;
-    super("OUT_OF_MEMORY", "OutOfMemoryError", `${where}: out of memory: ${what} could not be allocated`);
+    super("OUT_OF_MEMORY", "OutOfMemoryError", `${where}: out of memory: ${bytes} bytes more could not be allocated`);
     this.bytes = bytes;
   }
 }

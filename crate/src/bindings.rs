@@ -83,6 +83,12 @@ pub extern "C" fn ur_arena_capacity() -> usize {
     memory::arena_capacity()
 }
 
+/// Size of the latest block of the arena that was refused, a kernel's working memory for example.
+#[no_mangle]
+pub extern "C" fn ur_refused_bytes() -> usize {
+    memory::refused_bytes()
+}
+
 /// Bytes in persistent blocks.
 #[no_mangle]
 pub extern "C" fn ur_persistent_bytes() -> usize {

@@ -27,6 +27,7 @@ const CHUNKS: usize = 64;
 
 thread_local! {
     static PERSISTENT_BYTES: Cell<usize> = const { Cell::new(0) };
+    static REFUSED_BYTES: Cell<usize> = const { Cell::new(0) };
     static ARENA: UnsafeCell<Arena> = const { UnsafeCell::new(Arena::new()) };
 }
 
@@ -173,12 +174,22 @@ fn with_arena<R>(f: impl FnOnce(&mut Arena) -> R) -> R {
 
 /// A block of the arena of at least `bytes`, 16-aligned, its content undefined; null when memory is out.
 pub fn arena_allocate(bytes: usize) -> *mut u8 {
-    with_arena(|arena| arena.allocate(bytes))
+    let block = with_arena(|arena| arena.allocate(bytes));
+    if block.is_null() {
+        REFUSED_BYTES.with(|refused| refused.set(bytes));
+    }
+    block
+}
+
+/// Size of the latest block of the arena that was refused; 0 before there was one.
+pub fn refused_bytes() -> usize {
+    REFUSED_BYTES.with(Cell::get)
 }
 
 /// `count` elements of the arena, 16-aligned, their content undefined; `None` when memory is out.
 pub fn arena_elements<T>(count: usize) -> Option<*mut T> {
-    let block = arena_allocate(count.checked_mul(size_of::<T>())?);
+    // What is too much for a number is refused as well.
+    let block = arena_allocate(count.saturating_mul(size_of::<T>()));
     (!block.is_null()).then(|| block.cast())
 }
 
@@ -247,6 +258,7 @@ mod tests {
         for bytes in [usize::MAX, usize::MAX - 14, usize::MAX / 2 + 1, isize::MAX as usize] {
             assert!(allocate(bytes).is_null());
             assert!(arena_allocate(bytes).is_null());
+            assert_eq!(refused_bytes(), bytes);
             assert_eq!(arena_mark(), position);
         }
         assert_eq!(persistent_bytes(), 0);

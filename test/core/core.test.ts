@@ -47,6 +47,12 @@ describe("the core", () => {
     expect(fail(() => u.zeros([2 ** 31], core))).toMatchObject({ code: "OUT_OF_MEMORY", bytes: 2 ** 33 });
     expect(fail(() => u.zeros([1 << 20, 1 << 20], core)).bytes).toBe(2 ** 42);
     expect(fail(() => core.alloc(0xfff0_0000))).toBeInstanceOf(u.OutOfMemoryError);
+    // As a kernel does, which only says that it failed.
+    const working = () => core.checkStatus(core.raw.ur_arena_alloc(0xffe0_0000) === 0 ? 1 : 0, "kernel");
+    expect(fail(working)).toMatchObject({
+      bytes: 0xffe0_0000,
+      message: expect.stringMatching(/^kernel: .*4292870144 bytes/),
+    });
     expect(fail(() => u.runScope(core, () => u.zeros([0x3ff0_0000])))).toBeInstanceOf(u.OutOfMemoryError);
     expect(core.poisoned).toBe(false);
     expect([...u.runScope(core, () => u.mul(kept, 2).toArray())]).toEqual([2, 4, 6]);

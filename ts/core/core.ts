@@ -41,12 +41,12 @@ export class Core extends Memory {
 
   /**
    * Turns the status of a call into an error.
-   * @param bytes what the call tried to allocate, where known
+   * @param bytes what the call tried to allocate, where that is not working memory of its own
    * @throws OutOfMemoryError for 1, ArgumentError for 2
    */
   checkStatus(status: number, where: string, bytes = 0): void {
     if (status === 0) return;
-    if (status === 1) throw new OutOfMemoryError(bytes, where);
+    if (status === 1) throw new OutOfMemoryError(bytes || this.raw.ur_refused_bytes() >>> 0, where);
     throw new ArgumentError(where, "arguments", "acceptable to the core", `status ${status}`);
   }
 }
