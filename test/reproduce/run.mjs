@@ -1,0 +1,48 @@
+// npm run reproduce -- GROUP [TASK...]: repeats published experiments and prints a table of what the paper says, what we
+// reach and whether that passes. Exits with 1 when something does not.
+//   npm run reproduce -- cells            all experiments with recurrent cells
+//   npm run reproduce -- cells parity     one of them
+import { cells } from "./cells/index.mjs";
+
+/**
+ * One line of the table.
+ * @typedef {{ task: string, paper: string, ours: string, bar: string, pass: boolean }} Row
+ *
+ * What an experiment is: the source of its task and settings, and a function that runs it. `log` is for progress.
+ * @typedef {{ name: string, source: string, run: (log: (line: string) => void) => Row[] | Promise<Row[]> }} Experiment
+ */
+
+/** @type {Record<string, Experiment[]>} */
+const groups = { cells };
+
+const [group = "", ...names] = process.argv.slice(2);
+const known = groups[group];
+if (known === undefined) {
+  console.error(`npm run reproduce -- GROUP [TASK...], GROUP one of: ${Object.keys(groups).join(", ")}`);
+  process.exit(2);
+}
+const unknown = names.filter((name) => known.every((experiment) => experiment.name !== name));
+if (unknown.length > 0) {
+  console.error(`${unknown.join(", ")}: the tasks of ${group} are ${known.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+/** @type {(Row & { minutes: number })[]} */
+const rows = [];
+for (const { name, source, run } of known) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  console.log(`\n${name}: ${source}`);
+  const start = performance.now();
+  const found = await run((line) => console.log(`  ${line}`));
+  const minutes = (performance.now() - start) / 60_000;
+  // The time of an experiment is written once, on its first line.
+  rows.push(...found.map((row, i) => ({ ...row, minutes: i === 0 ? minutes : 0 })));
+}
+
+console.log("\n| task | paper | ours | bar | pass | minutes |\n|---|---|---|---|---|---|");
+for (const { task, paper, ours, bar, pass, minutes } of rows) {
+  console.log(`| ${task} | ${paper} | ${ours} | ${bar} | ${pass ? "yes" : "NO"} | ${minutes.toFixed(1)} |`);
+}
+const failed = rows.filter(({ pass }) => !pass).length;
+console.log(`\n${rows.length - failed} of ${rows.length} reached, node ${process.version}`);
+if (failed > 0) process.exitCode = 1;
