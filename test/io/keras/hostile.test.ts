@@ -60,6 +60,49 @@ it("refuses an HDF5 tree whose nodes are their own children", () => {
   expect(() => loadKeras(looped)).toThrow(/contains itself/);
 });
 
+it("refuses an HDF5 header whose thousands of blocks overlap", () => {
+  const file = read("keras/series-simplernn.h5");
+  const looped = new Uint8Array(1 << 20);
+  looped.set(file.subarray(0, 96));
+  const view = new DataView(looped.buffer);
+  view.setBigUint64(40, BigInt(looped.length), true);
+  // The root's header, and nothing but messages that say where it goes on: each with all that follow.
+  view.setBigUint64(64, 96n, true);
+  view.setUint8(96, 1);
+  view.setUint32(104, looped.length - 112, true);
+  for (let at = 112; at + 24 <= looped.length; at += 24) {
+    view.setUint16(at, 0x10, true);
+    view.setUint16(at + 2, 16, true);
+    view.setBigUint64(at + 8, BigInt(Math.min(at + 24, looped.length - 24)), true);
+    view.setBigUint64(at + 16, BigInt(looped.length - Math.min(at + 24, looped.length - 24)), true);
+  }
+  expect(() => loadKeras(looped)).toThrow(/overlap again and again/);
+});
+
+it("refuses an HDF5 group of thousands of names, each as long as half the file", () => {
+  const hostile = new Uint8Array(1 << 20);
+  hostile.set(read("keras/series-simplernn.h5").subarray(0, 96));
+  const view = new DataView(hostile.buffer);
+  const write = (at: number, text: string): void => hostile.set(new TextEncoder().encode(text), at);
+  const [node, heap, names] = [256, 400_000, 500_000];
+  view.setBigUint64(40, BigInt(hostile.length), true);
+  // The root's header: one message, of its symbol table.
+  view.setBigUint64(64, 96n, true);
+  view.setUint8(96, 1);
+  view.setUint32(104, 24, true);
+  view.setUint16(112, 0x11, true);
+  view.setUint16(114, 16, true);
+  view.setBigUint64(120, BigInt(node), true);
+  view.setBigUint64(128, BigInt(heap), true);
+  write(node, "SNOD");
+  view.setUint16(node + 6, 8192, true);
+  write(heap, "HEAP");
+  view.setBigUint64(heap + 8, BigInt(hostile.length - names), true);
+  view.setBigUint64(heap + 24, BigInt(names), true);
+  hostile.fill(0x61, names);
+  expect(() => loadKeras(hostile, { config: "{}" })).toThrow(/overlap again and again/);
+});
+
 describe("descriptions", () => {
   interface Fixture {
     readonly id: string;

@@ -48,14 +48,19 @@ interface DataType {
 class Source {
   readonly bytes: Uint8Array;
   readonly #view: DataView;
+  /** Reads that are left: structures that overlap could be gone through for hours, though each is sound and finite. */
+  #reads: number;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
+    this.#reads = 1e6 + 16 * bytes.length;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** @throws LoadError (truncated) unless the range is in the file */
+  /** @throws LoadError (truncated) unless the range is in the file; (encoding) when too much has been read */
   range(begin: number, length: number): number {
+    this.#reads -= 1 + length / 64;
+    if (this.#reads < 0) throw new LoadError("encoding", "HDF5: the structures of the file overlap again and again");
     if (begin < 0 || length < 0 || begin + length > this.bytes.length) {
       throw new LoadError("truncated", `HDF5: ${length} bytes at ${begin} of a file of ${this.bytes.length} bytes`);
     }
