@@ -1,6 +1,6 @@
 /**
  * Every operator against onnxruntime: small graphs with inputs and the outputs that onnxruntime-web 1.30.0 computed from
- * them (test/fixtures/onnx-operators.json). The recurrent operators, and the updates of optimizers, which that runtime
+ * them (test/fixtures/onnx-operators.json, made by the script beside it). The recurrent operators, and the updates of optimizers, which that runtime
  * has not got, are in the conformance corpus.
  */
 import { readFileSync } from "node:fs";
