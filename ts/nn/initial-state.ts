@@ -5,7 +5,6 @@ import { reshape } from "../tensor/shape.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
 import { checkSize } from "./check.js";
 import { constant } from "./initializers.js";
-import { LSTM } from "./lstm.js";
 import { Module } from "./module.js";
 import type { RecurrentLayer } from "./recurrent.js";
 import type { RecurrentState } from "./state.js";
@@ -30,22 +29,24 @@ export interface InitialStateOptions {
  * ```
  */
 export class InitialState<S extends RecurrentState> extends Module {
-  /** (numLayers * directions, H or the projection's size) */
-  h: Parameter;
-  /** (numLayers * directions, H), of an LSTM only */
-  c: Parameter | null;
+  /** (numLayers * directions, H or what the layer says); other states of a layer are fields of their names likewise. */
+  declare h: Parameter;
+  /** null for a layer without such a state. */
+  declare c: Parameter | null;
+  readonly #names: readonly string[];
 
   /** @param layer whose sizes it takes; the layer itself is not held */
   constructor(layer: RecurrentLayer<S>, options: InitialStateOptions = {}) {
     super();
     const { initializer = constant(0) } = options;
     const slices = layer.numLayers * layer.directions;
-    this.h = new Parameter([slices, layer.stateSize], initializer);
-    this.c = layer instanceof LSTM ? new Parameter([slices, layer.hiddenSize], initializer) : null;
+    this.#names = layer.states.map(({ name }) => name);
+    for (const { name, size } of layer.states) this.#fields[name] = new Parameter([slices, size], initializer);
+    this.#fields["c"] ??= null;
   }
 
   /**
-   * The state of a batch, (numLayers * directions, batchSize, H), or without the batch axis for no batch size.
+   * The state of a batch, (numLayers * directions, batchSize, width), or without the batch axis for no batch size.
    * @throws ArgumentError unless batchSize is an integer of 0 or more
    */
   forward(batchSize?: number): S {
@@ -55,7 +56,12 @@ export class InitialState<S extends RecurrentState> extends Module {
       if (batchSize === undefined) return add(value, 0);
       return add(reshape(value, [slices, 1, width]), zeros([slices, batchSize, width], value.core));
     };
-    const h = expand(this.h);
-    return (this.c === null ? { h } : { h, c: expand(this.c) }) as unknown as S;
+    return Object.fromEntries(
+      this.#names.map((name) => [name, expand(this.#fields[name] as Parameter)]),
+    ) as unknown as S;
+  }
+
+  get #fields(): Record<string, Parameter | null> {
+    return this as unknown as Record<string, Parameter | null>;
   }
 }

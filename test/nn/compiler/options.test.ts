@@ -57,3 +57,19 @@ describe("an LSTM that forgets nothing and takes in nothing", () => {
     expect([...state.c.data]).toEqual([1, 2, 3, 4, 5, 6]);
   });
 });
+
+describe("InitialState", () => {
+  it("has every state of a compiled cell", () => {
+    const { Layer, sizes } = cells["a state of another size that is read by the next step"]!;
+    class Model extends u.Module {
+      readonly rnn = new Layer(4, 6, sizes);
+      readonly start = new u.InitialState(this.rnn, { initializer: u.constant(0.5) });
+    }
+    const model = new Model().init({ core });
+    const names = model.namedParameters().map(([name]) => name);
+    expect(names.filter((name) => name.startsWith("start."))).toEqual(["start.y", "start.h"]);
+    const state = model.run((m) => m.start.forward(2)) as unknown as Record<string, u.PlainTensor>;
+    expect(state["y"]).toEqual({ data: new Float32Array(6).fill(0.5), shape: [1, 2, 3] });
+    expect(state["h"]?.shape).toEqual([1, 2, 6]);
+  });
+});
