@@ -79,7 +79,7 @@ const mistakes: readonly Mistake[] = [
   [["train", text, "--accumulate", "0"], 2, /--accumulate must be a whole number from 1/],
   [["train", text, "--keep-checkpoints", "0"], 2, /--keep-checkpoints must be a whole number from 1/],
   [["train", text, "--preset", "char-rn"], 2, /--preset must be .*did you mean char-rnn\?/],
-  [["train", text, "--cell", "transformer"], 2, /--cell must be lstm, gru or rnn/],
+  [["train", text, "--cell", "transformer"], 2, /--cell must be lstm, gru, rnn, peephole-lstm, .* or rg-lru/],
   [["train", text, "--seconds", "-5"], 2, /--seconds must be a number above 0/],
   [["train", text, "--validation", "1"], 2, /--validation must be a number from 0 to 0.9/],
   [["train", text, "--updates", "1.5"], 2, /--updates must be a whole number/],
