@@ -131,6 +131,18 @@ export {
   type AdaptiveSoftmaxLossOptions,
   type AdaptiveSoftmaxOptions,
 } from "./nn/adaptive-softmax.js";
+export { AdditiveAttention, type AdditiveAttentionOptions, ConcatAttention } from "./nn/attention/additive.js";
+export {
+  type Attended,
+  Attention,
+  type AttentionClass,
+  type AttentionMemory,
+  type AttentionOptions,
+} from "./nn/attention/attention.js";
+export { AttentionalState } from "./nn/attention/attentional-state.js";
+export { DotAttention } from "./nn/attention/dot.js";
+export { GeneralAttention } from "./nn/attention/general.js";
+export { LocalAttention } from "./nn/attention/local.js";
 export { GRUResetBefore } from "./nn/cells/gru-reset-before.js";
 export { IRNN, type IRNNOptions } from "./nn/cells/irnn.js";
 export { defineJordan, Jordan, type JordanActivations } from "./nn/cells/jordan.js";

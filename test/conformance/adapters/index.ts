@@ -1,5 +1,6 @@
 /** Which adapter runs which operation, and what has none yet. */
 import type { Case, Results } from "../corpus.js";
+import { attention } from "./attention.js";
 import { concatenated, elman, gruResetAfter, gruResetBefore, imageInit, jordan, lstmVariant, mutant } from "./cells.js";
 import { clipNorm, clipValue } from "./clip.js";
 import { ctcDecode } from "./ctc-decode.js";
@@ -45,6 +46,7 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
     mut2: mutant,
     mut3: mutant,
   },
+  attention: { attention_dot: attention, attention_general: attention, attention_concat: attention },
   highway: { highway },
   embedding: { embedding },
   optim: { sgd: optim, adagrad: optim, rmsprop: optim, adam: optim, adamw: optim, adadelta: optim },
@@ -136,7 +138,7 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
  * What the library has not got: groups, or operations of a group that is covered otherwise. A case that is neither here
  * nor above is an error, so that nothing goes missing unseen.
  */
-export const missing: ReadonlySet<string> = new Set(["attention", "model", "wordvec"]);
+export const missing: ReadonlySet<string> = new Set(["model", "wordvec"]);
 
 /** Formats of malformed files that no loader reads yet. */
 export const missingFormats: ReadonlySet<string> = new Set();
