@@ -143,6 +143,7 @@ export { AttentionalState } from "./nn/attention/attentional-state.js";
 export { DotAttention } from "./nn/attention/dot.js";
 export { GeneralAttention } from "./nn/attention/general.js";
 export { LocalAttention } from "./nn/attention/local.js";
+export { CompiledGRU, CompiledLSTM, CompiledProjectedLSTM, CompiledRNN } from "./nn/cells/fused-equations.js";
 export { GRUResetBefore } from "./nn/cells/gru-reset-before.js";
 export { IRNN, type IRNNOptions } from "./nn/cells/irnn.js";
 export { defineJordan, Jordan, type JordanActivations } from "./nn/cells/jordan.js";

@@ -13,7 +13,12 @@ import type { HiddenState } from "./state.js";
 
 const cell: FusedCell = { where: "GRU", cell: cellKinds.gru, gates: 3, memory: false };
 
-/** GRU layers. State: h of (numLayers * directions, B, H). */
+/**
+ * GRU layers. State: h of (numLayers * directions, B, H).
+ *
+ * `CompiledGRU` has the same parameters and takes what only compiled layers do:
+ * gates held at a number, resets in mid-sequence, zoneout, dropout of the recurrence.
+ */
 export class GRU extends RecurrentLayer<HiddenState> {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);

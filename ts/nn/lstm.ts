@@ -20,7 +20,12 @@ export interface LSTMOptions extends RecurrentOptions {
   readonly projectionSize?: number;
 }
 
-/** LSTM layers. State: h of (numLayers * directions, B, H or projectionSize), c of (numLayers * directions, B, H). */
+/**
+ * LSTM layers. State: h of (numLayers * directions, B, H or projectionSize), c of (numLayers * directions, B, H).
+ *
+ * `CompiledLSTM` (with a projection `CompiledProjectedLSTM`) has the same parameters and takes what only compiled layers do:
+ * gates held at a number, resets in mid-sequence, zoneout, dropout of the recurrence.
+ */
 export class LSTM extends RecurrentLayer<LSTMState> {
   /** Size that h is projected to; 0 for none. */
   readonly projectionSize: number;

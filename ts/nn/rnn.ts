@@ -41,7 +41,12 @@ function elman(nonlinearity: ActivationName = "tanh", alpha = defaultAlpha(nonli
   return { where: "RNN", cell: cellKinds.elman, gates: 1, memory: false, activation, alpha };
 }
 
-/** Elman layers. State: h of (numLayers * directions, B, H). */
+/**
+ * Elman layers. State: h of (numLayers * directions, B, H).
+ *
+ * `CompiledRNN` (tanh) has the same parameters and takes what only compiled layers do:
+ * gates held at a number, resets in mid-sequence, zoneout, dropout of the recurrence.
+ */
 export class RNN extends RecurrentLayer<HiddenState> {
   readonly nonlinearity: ActivationName;
   readonly alpha: number;

@@ -62,6 +62,7 @@ const MUTANTS = "Jozefowicz, Zaremba & Sutskever 2015";
 
 export const catalogue: readonly Entry[] = [
   entry("RNN", "rnn.ts", "Elman 1990", u.RNN, elman(Math.tanh)),
+  entry("CompiledRNN", "cells/fused-equations.ts", "of RNN", u.CompiledRNN, elman(Math.tanh)),
   entry("IRNN", "cells/irnn.ts", "Le, Jaitly & Hinton 2015", u.IRNN, elman(relu)),
   entry(
     "Jordan",
@@ -85,6 +86,17 @@ export const catalogue: readonly Entry[] = [
   entry("LSTM, projected", "lstm.ts", "Sak, Senior & Beaufays 2014", u.LSTM, lstm(true), {
     sizes: { projectionSize: "P" },
   }),
+  entry("CompiledLSTM", "cells/fused-equations.ts", "of LSTM", u.CompiledLSTM, lstm(false)),
+  entry(
+    "CompiledProjectedLSTM",
+    "cells/fused-equations.ts",
+    "of LSTM, projected",
+    u.CompiledProjectedLSTM,
+    lstm(true),
+    {
+      sizes: { projectionSize: "P" },
+    },
+  ),
   entry("PeepholeLSTM", "cells/lstm-variants.ts", "Gers & Schmidhuber 2000", u.PeepholeLSTM, odyssey("vanilla")),
   entry("NoInputGateLSTM", "cells/lstm-variants.ts", `${ODYSSEY}, NIG`, u.NoInputGateLSTM, odyssey("NIG")),
   entry("NoForgetGateLSTM", "cells/lstm-variants.ts", `${ODYSSEY}, NFG`, u.NoForgetGateLSTM, odyssey("NFG")),
@@ -123,6 +135,7 @@ export const catalogue: readonly Entry[] = [
     { states: { n: [0.5, 1.5] } },
   ),
   entry("GRU", "gru.ts", "Cho et al. 2014, reset after the product", u.GRU, gru),
+  entry("CompiledGRU", "cells/fused-equations.ts", "of GRU", u.CompiledGRU, gru),
   entry("GRUResetBefore", "cells/gru-reset-before.ts", "Cho et al. 2014", u.GRUResetBefore, gruResetBefore),
   entry("MinimalGatedUnit", "cells/minimal-gated-unit.ts", "Zhou et al. 2016", u.MinimalGatedUnit, minimalGatedUnit),
   entry("MUT1", "cells/mut.ts", MUTANTS, u.MUT1, mut(1), { square: true }),

@@ -56,6 +56,10 @@ of one step, \`MinGRU.Cell\`. \`Jordan\` and \`LRU\` take \`outputSize\`. Cells 
 function that makes the class: \`defineJordan({ outputActivation: "softmax" })\`, \`defineSLSTM({ heads: 4 })\`,
 \`defineRecurrentHighway({ depth: 10 })\`, \`defineLRU({ minRadius: 0.9 })\`; \`defineCell\` makes a class of equations of your own.
 
+\`RNN\`, \`LSTM\` and \`GRU\` are fused by hand in the core. \`CompiledRNN\`, \`CompiledLSTM\`, \`CompiledProjectedLSTM\` and
+\`CompiledGRU\` compute the same with the same parameters (\`compiled.loadStateDict(fused.stateDict())\`), for what only compiled layers take:
+gates held at a number, states reset in mid-sequence, zoneout, dropout of the recurrence.
+
 - Parameters: of one layer, I inputs, H units, O outputs, P the projection's size; the count is for I = ${typical["I"]}, H = ${typical["H"]},
   O and P = ${typical["O"]}. Cells without an I need inputSize = hiddenSize.
 - Gradient error: the largest of all gradients, of inputs, initial states and parameters, each relative to the largest magnitude of what it

@@ -1,15 +1,14 @@
 import { describe, it } from "vitest";
 import * as u from "../../../ts/index.js";
-import { EquationGRU, EquationLSTM, EquationProjectedLSTM, EquationRNN } from "./cells.js";
 import { expectSame, results, sameParameters } from "./compare.js";
 
 const core = u.createCore();
 type Class = new (inputSize: number, hiddenSize: number, options: u.CompiledLayerOptions) => u.Module;
 const pairs: [string, Class, Class, object][] = [
-  ["RNN", u.RNN, EquationRNN, {}],
-  ["LSTM", u.LSTM, EquationLSTM, {}],
-  ["LSTM with a projection", u.LSTM, EquationProjectedLSTM, { projectionSize: 3 }],
-  ["GRU", u.GRU, EquationGRU, {}],
+  ["RNN", u.RNN, u.CompiledRNN, {}],
+  ["LSTM", u.LSTM, u.CompiledLSTM, {}],
+  ["LSTM with a projection", u.LSTM, u.CompiledProjectedLSTM, { projectionSize: 3 }],
+  ["GRU", u.GRU, u.CompiledGRU, {}],
 ];
 
 describe.each(pairs)("the equations of %s are the fused layer", (_, Fused, Compiled, sizes) => {

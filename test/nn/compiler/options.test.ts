@@ -1,7 +1,7 @@
 /** What `forward` of a compiled layer can change: gates that are held at a number, states that are reset. */
 import { describe, expect, it } from "vitest";
 import * as u from "../../../ts/index.js";
-import { cells, EquationGRU, EquationLSTM } from "./cells.js";
+import { cells } from "./cells.js";
 import { expectSame, results, sameParameters } from "./compare.js";
 
 const core = u.createCore();
@@ -10,11 +10,11 @@ const resets = [0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1];
 
 describe("equals the equations on the tape", () => {
   it.each([
-    ["LSTM with gates held", EquationLSTM, { force: { f: 1, i: 0.25 } }],
-    ["GRU with its reset gate held", EquationGRU, { force: { r: 1 } }],
-    ["GRU with its candidate held", EquationGRU, { force: { n: -0.5 } }],
-    ["LSTM with resets", EquationLSTM, { resets }],
-    ["GRU with resets and a gate held", EquationGRU, { resets, force: { z: 0 } }],
+    ["LSTM with gates held", u.CompiledLSTM, { force: { f: 1, i: 0.25 } }],
+    ["GRU with its reset gate held", u.CompiledGRU, { force: { r: 1 } }],
+    ["GRU with its candidate held", u.CompiledGRU, { force: { n: -0.5 } }],
+    ["LSTM with resets", u.CompiledLSTM, { resets }],
+    ["GRU with resets and a gate held", u.CompiledGRU, { resets, force: { z: 0 } }],
     ["peepholes with a gate held", cells["peepholes: vectors of states before and after"]!.Layer, { force: { o: 0 } }],
     ["a second stage with resets", cells["reset before the product: a second stage"]!.Layer, { resets }],
   ] as const)("%s", (_, Layer, forward) => {
@@ -29,7 +29,7 @@ describe("equals the equations on the tape", () => {
 
 describe("resets", () => {
   it("are sequences of their own", () => {
-    const layer = new EquationLSTM(4, 6).init({ core, seed: 3 });
+    const layer = new u.CompiledLSTM(4, 6).init({ core, seed: 3 });
     const x = u.tensor(
       Float32Array.from({ length: 5 * 4 }, (_, i) => Math.sin(i)),
       [1, 5, 4],
@@ -46,7 +46,7 @@ describe("resets", () => {
 
 describe("an LSTM that forgets nothing and takes in nothing", () => {
   it("keeps its memory", () => {
-    const layer = new EquationLSTM(4, 6).init({ core, seed: 3 });
+    const layer = new u.CompiledLSTM(4, 6).init({ core, seed: 3 });
     const x = u.tensor(
       Float32Array.from({ length: 5 * 4 }, (_, i) => Math.sin(i)),
       [1, 5, 4],
