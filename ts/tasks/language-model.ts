@@ -1,20 +1,17 @@
 /** A recurrent language model: it gives the probabilities of the next token after every token. */
 import type { Core } from "../core/core.js";
 import { type Batch, evaluationLanes } from "../data/lanes.js";
-import { ArgumentError, LoadError } from "../errors.js";
+import { ArgumentError } from "../errors.js";
 import { entriesOf } from "../io/json.js";
 import { load, type ModelFile, readModelFile } from "../io/model-file.js";
 import type { CellSizes } from "../nn/compiler/compiled.js";
 import { Embedding } from "../nn/embedding.js";
-import { GRU } from "../nn/gru.js";
 import { Linear } from "../nn/linear.js";
 import { lockedDropout } from "../nn/locked-dropout.js";
 import { activationPenalty, temporalActivationPenalty } from "../nn/losses/activation-penalties.js";
 import { crossEntropy } from "../nn/losses/cross-entropy.js";
-import { LSTM } from "../nn/lstm.js";
 import { type InitOptions, Module } from "../nn/module.js";
 import type { RecurrentLayer, RecurrentOptions } from "../nn/recurrent.js";
-import { RNN } from "../nn/rnn.js";
 import { CarriedState, type RecurrentState } from "../nn/state.js";
 import { add } from "../tensor/binary.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
@@ -25,8 +22,9 @@ import { currentTape } from "../tensor/scope.js";
 import type { StreamPlan } from "../tensor/stream.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import { Config, cellName } from "./config.js";
 
-/** A class of recurrent layers: {@link RNN}, {@link LSTM}, {@link GRU}, or what {@link defineCell} makes. */
+/** A class of recurrent layers: RNN, LSTM, GRU, or what {@link defineCell} makes. */
 export type RecurrentClass = (new (
   inputSize: number,
   hiddenSize: number,
@@ -81,13 +79,6 @@ export interface LanguageModelOptions {
   /** See {@link RecurrentOptions.recompute}; not a part of the model's files. */
   readonly recompute?: number | undefined;
 }
-
-/** The cells that every program knows, by the names that files have for them. */
-const CELLS: ReadonlyMap<string, RecurrentClass> = new Map<string, RecurrentClass>([
-  ["RNN", RNN],
-  ["LSTM", LSTM],
-  ["GRU", GRU],
-]);
 
 /** Steps of one call while evaluating. */
 const EVALUATION_STEPS = 256;
@@ -263,11 +254,7 @@ export class LanguageModel extends Module {
   /** JSON data that, with the tokenizer, make the same model. */
   config(): Readonly<Record<string, unknown>> {
     const { cell, tokenizer: _, recompute: __, ...sizes } = this.#options;
-    const name = [...CELLS].find(([, known]) => known === cell)?.[0] ?? cell.cellName;
-    if (name === undefined) {
-      throw new ArgumentError("LanguageModel", "cell", "RNN, LSTM, GRU or one of defineCell to be saved", cell);
-    }
-    return { cell: name, ...sizes };
+    return { cell: cellName("LanguageModel", cell), ...sizes };
   }
 
   /**
@@ -280,77 +267,40 @@ export class LanguageModel extends Module {
     options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
   ): LanguageModel {
     const file = readModelFile(bytes);
-    if (file.kind !== "LanguageModel") {
-      throw new LoadError(
-        "foreign",
-        `the file holds a model of kind ${file.kind ?? "unknown"}, expected LanguageModel`,
-      );
-    }
+    const config = new Config("LanguageModel", file);
     const { cells = [], ...others } = options;
-    return load(construct(optionsFrom(file, [...cells])), file, others);
-  }
-}
-
-/** The model of a file's options, which are checked by type only. */
-function construct(options: LanguageModelOptions): LanguageModel {
-  try {
-    return new LanguageModel(options);
-  } catch (error) {
-    if (error instanceof ArgumentError) throw new LoadError("value", `model file: ${error.message}`);
-    throw error;
+    return load(
+      config.construct(() => new LanguageModel(optionsFrom(config, file, cells))),
+      file,
+      others,
+    );
   }
 }
 
 /** Checks what a file says. The constructor only declares, so sizes that are too large meet the check of the shapes before any memory. */
-function optionsFrom(file: ModelFile, cells: readonly RecurrentClass[]): LanguageModelOptions {
-  const { config, tokenizer } = file;
-  const bad = (field: string): LoadError =>
-    new LoadError("value", `model file: ${field} of the LanguageModel is ${JSON.stringify(config.get(field))}`);
-  const number = (field: string): number | undefined => {
-    const value = config.get(field);
-    if (value !== undefined && typeof value !== "number") throw bad(field);
-    return value;
-  };
-  const flag = (field: string): boolean | undefined => {
-    const value = config.get(field);
-    if (value !== undefined && typeof value !== "boolean") throw bad(field);
-    return value;
-  };
-  const cellName = config.get("cell");
-  if (typeof cellName !== "string") throw bad("cell");
-  const cell = CELLS.get(cellName) ?? cells.find((known) => known.cellName === cellName);
-  const sizes = entriesOf(config.get("cellSizes") ?? {});
-  const hiddenSize = number("hiddenSize");
-  const numLayers = number("numLayers");
-  if (tokenizer === undefined) throw new LoadError("value", "model file: the LanguageModel has no tokenizer");
-  if (cell === undefined) {
-    throw new LoadError(
-      "value",
-      `model file: the cell ${JSON.stringify(cellName)} of the LanguageModel is not known; give its class: ` +
-        "LanguageModel.from(file, { cells: [...] })",
-    );
-  }
+function optionsFrom(config: Config, file: ModelFile, cells: Iterable<RecurrentClass>): LanguageModelOptions {
+  const sizes = entriesOf(file.config.get("cellSizes") ?? {});
+  const tokenizer = config.tokenizer();
+  const cell = config.cell(cells);
   if (sizes === undefined || ![...sizes].every(([name, size]) => name.endsWith("Size") && typeof size === "number")) {
-    throw bad("cellSizes");
+    throw config.bad("cellSizes");
   }
-  if (hiddenSize === undefined) throw bad("hiddenSize");
-  if (numLayers !== undefined && numLayers > file.tensors.size) throw bad("numLayers");
   return {
     tokenizer,
     cell,
-    hiddenSize,
-    cellSizes: config.has("cellSizes") ? (Object.fromEntries(sizes) as CellSizes) : undefined,
-    numLayers,
-    dropout: number("dropout"),
-    inputDropout: number("inputDropout"),
-    lockedDropout: flag("lockedDropout"),
-    embeddingDropout: number("embeddingDropout"),
-    weightDropout: number("weightDropout"),
-    labelSmoothing: number("labelSmoothing"),
-    activationPenalty: number("activationPenalty"),
-    temporalActivationPenalty: number("temporalActivationPenalty"),
-    embeddingSize: number("embeddingSize"),
-    tieWeights: flag("tieWeights"),
-    singleBias: flag("singleBias"),
+    hiddenSize: config.size("hiddenSize"),
+    cellSizes: file.config.has("cellSizes") ? (Object.fromEntries(sizes) as CellSizes) : undefined,
+    numLayers: config.layers(),
+    dropout: config.number("dropout"),
+    inputDropout: config.number("inputDropout"),
+    lockedDropout: config.flag("lockedDropout"),
+    embeddingDropout: config.number("embeddingDropout"),
+    weightDropout: config.number("weightDropout"),
+    labelSmoothing: config.number("labelSmoothing"),
+    activationPenalty: config.number("activationPenalty"),
+    temporalActivationPenalty: config.number("temporalActivationPenalty"),
+    embeddingSize: config.number("embeddingSize"),
+    tieWeights: config.flag("tieWeights"),
+    singleBias: config.flag("singleBias"),
   };
 }

@@ -12,7 +12,8 @@
 import { exp, log } from "../../core/elementary.js";
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { add, mul, sub } from "../../tensor/binary.js";
-import { maskedFill, seedWords } from "../../tensor/dropout.js";
+import { maskedFill } from "../../tensor/dropout.js";
+import { uniformDraws } from "../../tensor/draws.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
 import { linear, matmul } from "../../tensor/matmul.js";
@@ -83,7 +84,7 @@ export function sampledSoftmaxLoss(
   };
   const drawn =
     options.sampled ??
-    Int32Array.from(draws(options.stream ?? 0, samples), (u) =>
+    Int32Array.from(uniformDraws(options.stream ?? 0, samples), (u) =>
       Math.min(classes - 1, Math.floor(distribution === "uniform" ? u * classes : exp(u * range) - 1)),
     );
   const rows = wanted.size;
@@ -113,15 +114,4 @@ export function sampledSoftmaxLoss(
 
 function reductionOf({ reduction }: ReductionOptions): ReductionOptions {
   return reduction === undefined ? {} : { reduction };
-}
-
-/** Uniform numbers in [0, 1), by seed, update and stream of the recording. */
-function draws(stream: number, count: number): number[] {
-  const tape = currentTape();
-  if (tape === null) return [];
-  const [seedLow, seedHigh] = seedWords(tape.seed);
-  const call = tape.nextCall(stream);
-  return Array.from({ length: count }, (_, index) =>
-    tape.core.raw.ur_random_f64(seedLow, seedHigh, stream, tape.update, call, index),
-  );
 }
