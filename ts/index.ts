@@ -263,6 +263,7 @@ export {
 export type { PartState, SequenceModule, StateOf } from "./nn/wiring/sequence-module.js";
 export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
+export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
 export { add, div, maximum, minimum, mul, sub } from "./tensor/binary.js";

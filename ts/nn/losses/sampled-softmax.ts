@@ -12,8 +12,8 @@
 import { exp, log } from "../../core/elementary.js";
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { add, mul, sub } from "../../tensor/binary.js";
-import { maskedFill } from "../../tensor/dropout.js";
 import { uniformDraws } from "../../tensor/draws.js";
+import { maskedFill } from "../../tensor/dropout.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
 import { linear, matmul } from "../../tensor/matmul.js";

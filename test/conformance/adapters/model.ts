@@ -1,0 +1,130 @@
+/** Whole models: group model. */
+import {
+  CharTokenizer,
+  crossEntropy,
+  EncoderDecoder,
+  GeneralAttention,
+  GRU,
+  Ids,
+  LanguageModel,
+  LSTM,
+  type Module,
+  type RecurrentClass,
+  type Tensor,
+  transpose,
+} from "../../../ts/index.js";
+import type { Case, Results } from "../corpus.js";
+import { givenIds, ofRole, vjp } from "../vjp.js";
+
+interface ModelConfig {
+  readonly cell: "lstm" | "gru";
+  readonly vocab: number;
+  readonly src_vocab: number;
+  readonly tgt_vocab: number;
+  readonly embed: number;
+  readonly hidden_size: number;
+  readonly num_layers: number;
+  readonly pad: number;
+  readonly source_already_reversed: boolean;
+}
+
+const CELLS: Readonly<Record<ModelConfig["cell"], RecurrentClass>> = { lstm: LSTM, gru: GRU };
+
+function configOf(test: Case): ModelConfig {
+  return test.document.config as unknown as ModelConfig;
+}
+
+/** The case's score is (W_a q) . m, ours q^T W m. */
+const TRANSPOSED = "W_a.weight";
+
+/** A square matrix. */
+function transposed(data: ArrayLike<number>): Float32Array {
+  const size = Math.sqrt(data.length);
+  return Float32Array.from(data, (_, i) => data[(i % size) * size + Math.floor(i / size)]!);
+}
+
+/** Gives a model the case's parameters, whose names begin otherwise; they are what to differentiate by. */
+function leavesOf(test: Case, model: Module, names: Readonly<Record<string, string>>): Map<string, Tensor> {
+  model.init();
+  const parameters = new Map(model.namedParameters());
+  return new Map(
+    [...ofRole(test, "param")].map(([name, { data }]) => {
+      const [theirs, ours] = Object.entries(names).find(([prefix]) => name.startsWith(prefix)) ?? ["", ""];
+      const parameter = parameters.get(ours + name.slice(theirs.length));
+      if (parameter === undefined) throw new Error(`${test.id}: no parameter for ${name}`);
+      parameter.write(name === TRANSPOSED ? transposed(data) : data);
+      return [`param.${name}`, parameter] as const;
+    }),
+  );
+}
+
+/** (T, B) as (B, T), or the other way round. */
+function turned({ data, shape }: Ids): Ids {
+  const [rows, columns] = shape as [number, number];
+  return new Ids(
+    data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!),
+    [columns, rows],
+  );
+}
+
+export function encoderDecoder(test: Case): Results {
+  const config = configOf(test);
+  const model = new EncoderDecoder({
+    sourceSize: config.src_vocab,
+    targetSize: config.tgt_vocab,
+    cell: CELLS[config.cell],
+    hiddenSize: config.hidden_size,
+    embeddingSize: config.embed,
+    numLayers: config.num_layers,
+    contextAtEveryStep: test.op === "seq2seq_cho",
+    attention: test.op === "seq2seq_luong" ? (query, memory) => new GeneralAttention(query, memory) : undefined,
+    reverseSource: config.source_already_reversed,
+  });
+  const leaves = leavesOf(test, model, {
+    "src_embed.": "sourceEmbedding.",
+    "tgt_embed.": "targetEmbedding.",
+    "enc.": "encoder.",
+    "dec.": "decoder.",
+    "out.": "head.",
+    "W_a.": "attention.",
+    "W_c.": "combine.",
+  });
+  let source = turned(givenIds(test, "in.src"));
+  const lengths = givenIds(test, "in.src_lengths").data;
+  if (config.source_already_reversed) {
+    // Ours reads it backwards itself, so it is given forwards.
+    const [, steps] = source.shape as [number, number];
+    const data = source.data.slice();
+    lengths.forEach((length, row) => data.subarray(row * steps, row * steps + length).reverse());
+    source = new Ids(data, source.shape);
+  }
+  const results = vjp(test, leaves, () => {
+    const { logits } = model.forward(source, lengths, turned(givenIds(test, "in.tgt_in")));
+    const timeMajor = transpose(logits, 0, 1);
+    return {
+      logits: timeMajor,
+      loss: crossEntropy(timeMajor, givenIds(test, "in.tgt_out"), { ignoreIndex: config.pad }),
+    };
+  });
+  const gradient = results.get(`grad.param.${TRANSPOSED}`);
+  if (gradient !== undefined) results.set(`grad.param.${TRANSPOSED}`, { ...gradient, data: transposed(gradient.data) });
+  return results;
+}
+
+export function tiedLanguageModel(test: Case): Results {
+  const { vocab, hidden_size, num_layers } = configOf(test);
+  const tokenizer = CharTokenizer.from(String.fromCharCode(...Array.from({ length: vocab }, (_, i) => 97 + i)));
+  const model = new LanguageModel({
+    tokenizer,
+    cell: LSTM,
+    hiddenSize: hidden_size,
+    numLayers: num_layers,
+    embeddingSize: hidden_size,
+    tieWeights: true,
+  });
+  const leaves = leavesOf(test, model, { "embed.": "embedding.", "rnn.": "rnn.", out_bias: "head.bias" });
+  return vjp(test, leaves, () => {
+    const logits = transpose(model.forward(turned(givenIds(test, "in.ids"))).logits, 0, 1);
+    return { logits, loss: crossEntropy(logits, givenIds(test, "in.y")) };
+  });
+}
