@@ -137,10 +137,15 @@ function readmeExamples() {
   const blocks = [...readFileSync(fromRoot("README.md"), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(
     ([, code]) => code,
   );
-  const given = "declare const ids: Ids, tags: Ids, lengths: Int32Array;\n";
-  blocks.forEach((code, index) =>
-    writeFileSync(join(consumer, `readme-${index}.mts`), index === 0 ? `${code}` : given + code),
-  );
+  // What the text around a block speaks of.
+  const given = `declare global {
+    const ids: import("unrolled").Ids, tags: typeof ids, lengths: Int32Array, samples: Float32Array;
+    const lm: import("unrolled").LanguageModel;
+    const { readFile, writeFile }: typeof import("node:fs/promises");
+  }
+  export {};`;
+  writeFileSync(join(consumer, "given.d.mts"), given);
+  blocks.forEach((code, index) => writeFileSync(join(consumer, `readme-${index}.mts`), `${code}`));
   const typeRoots = [fromRoot("node_modules", "@types")];
   const options = {
     module: "Node16",
@@ -152,7 +157,7 @@ function readmeExamples() {
   };
   const project = {
     compilerOptions: { ...options, skipLibCheck: true },
-    files: blocks.map((_, index) => `readme-${index}.mts`),
+    files: ["given.d.mts", ...blocks.map((_, index) => `readme-${index}.mts`)],
   };
   writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify(project));
   run("tsc", ["-p", "."], { cwd: consumer });
