@@ -111,14 +111,10 @@ export class OutOfMemoryError extends UnrolledError {
   }
 }
 
-/** The core trapped earlier: its intermediate results are not to be trusted. Parameters can still be read. */
+/** The core trapped: its intermediate results are not to be trusted. Parameters can still be read. */
 export class CorePoisonedError extends UnrolledError {
-  constructor(cause: unknown) {
-    super(
-      "CORE_POISONED",
-      "CorePoisonedError",
-      "the core trapped earlier and computes no more; parameters can still be read and saved, then load them into a new core",
-    );
+  constructor(cause: unknown, what = "it trapped and computes no more until core.recover(); parameters can be read") {
+    super("CORE_POISONED", "CorePoisonedError", `the core: ${what} (${String(cause)})`);
     this.cause = cause;
   }
 }

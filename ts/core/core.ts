@@ -13,10 +13,20 @@ declare global {
 
 /** A core: its functions (`raw`), its memory, and whether it is still to be trusted. */
 export class Core extends Memory {
+  readonly #module: WebAssembly.Module;
   #trap: unknown;
+  /** Work that traps have ended. */
+  readonly #undone = new Set<number>();
+  /** Blocks given back after a trap. */
+  readonly #unfreed: (readonly [pointer: number, bytes: number])[] = [];
+  /** Number of the work under way, one more with every update and every scope that completes. @internal */
+  work = 0;
+  /** Whether values that outlive an update are being changed in place. @internal */
+  writing = false;
 
   constructor(module: WebAssembly.Module) {
     super(instantiate(module));
+    this.#module = module;
   }
 
   /** Whether a trap ended a computation; parameters can still be read. */
@@ -26,12 +36,41 @@ export class Core extends Memory {
 
   /** Marks the core after a trap. @internal */
   poison(trap: unknown): void {
-    this.#trap ??= trap ?? "trap";
+    if (this.poisoned) return;
+    this.#trap = trap ?? "trap";
+    this.#undone.add(this.work++);
   }
 
-  /** As {@link Memory.free}; after a trap nothing is freed, the allocator's own state may be broken. */
+  /** Whether a trap ended that work: what it has set does not count. @internal */
+  undone(work: number): boolean {
+    return this.#undone.has(work);
+  }
+
+  /**
+   * Makes the core usable again after a trap, in a fresh instance with a copy of its memory; one that has not trapped
+   * is left alone. Parameters, states of optimizers and carried states then have the values of the last update that
+   * was completed. The state of a `Session` whose step trapped is the exception: restore or reset it.
+   *
+   * That costs nothing before the trap: an update changes parameters and optimizer only at its very end, and a carried
+   * state is kept until the update that replaces it is complete.
+   * @throws OutOfMemoryError when there is no room for the copy: nothing has changed then. CorePoisonedError when the
+   *   trap came while values were being written, so that some are new and some old: the core is usable then, and a
+   *   checkpoint has to be loaded.
+   */
+  recover(): void {
+    if (!this.poisoned) return;
+    this.moveTo(instantiate(this.#module));
+    const [trap, torn] = [this.#trap, this.writing];
+    this.#trap = undefined;
+    this.writing = false;
+    for (const [pointer, bytes] of this.#unfreed.splice(0)) this.free(pointer, bytes);
+    if (torn) throw new CorePoisonedError(trap, "it trapped while values were being written; load a checkpoint");
+  }
+
+  /** As {@link Memory.free}; after a trap nothing is freed before {@link recover}. */
   override free(pointer: number, bytes: number): void {
-    if (!this.poisoned) super.free(pointer, bytes);
+    if (this.poisoned) this.#unfreed.push([pointer, bytes]);
+    else super.free(pointer, bytes);
   }
 
   /** @throws CorePoisonedError after a trap */

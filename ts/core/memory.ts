@@ -10,6 +10,9 @@ import type { RawExports } from "./raw.js";
 /** Words of the block that operations use for shapes and strides; 3 arrays of MAX_DIMENSIONS each. */
 const SCRATCH_WORDS = 64;
 
+/** Bytes of a page of WebAssembly memory. */
+const PAGE = 65_536;
+
 interface Block {
   readonly memory: Memory;
   readonly pointer: number;
@@ -24,8 +27,8 @@ const registry =
 
 /** Memory of one core. Pointers are byte offsets; 0 is "none". */
 export class Memory {
-  /** The core's functions, as generated. */
-  readonly raw: RawExports;
+  /** The core's functions, as generated; others of the same kind after {@link moveTo}. */
+  raw: RawExports;
   /** A persistent block of 64 words for the shape and stride arguments of one call. @internal */
   readonly scratch: number;
   #f32 = new Float32Array(0);
@@ -35,6 +38,22 @@ export class Memory {
   constructor(raw: RawExports) {
     this.raw = raw;
     this.scratch = this.alloc(SCRATCH_WORDS * 4);
+  }
+
+  /**
+   * Goes on in a fresh instance of the same module, with a copy of everything: pointers stay what they are.
+   * @throws OutOfMemoryError when there is no room for the copy; nothing has changed then
+   */
+  protected moveTo(raw: RawExports): void {
+    const missing = this.u8.length - raw.memory.buffer.byteLength;
+    try {
+      raw.memory.grow(missing / PAGE);
+    } catch {
+      throw new OutOfMemoryError(missing);
+    }
+    new Uint8Array(raw.memory.buffer).set(this.u8);
+    this.raw = raw;
+    this.#refresh();
   }
 
   #refresh(): void {

@@ -41,7 +41,7 @@ export class Session {
   readonly #id = new Ids(new Int32Array(1), [1, 1]);
   /** Takes the steps, null where the model has no plan for it; undefined before the first. */
   #stream: Stream | null | undefined;
-  /** Whether the stream goes on from the state here. */
+  /** Whether the stream goes on from the memory where the state here is. */
   #bound = false;
 
   /** A session that starts from a zero state. The model must have its values. */
@@ -138,6 +138,7 @@ export class Session {
     const forward = this.#model.forward as Forward;
     const result = forward.call(this.#model, input, before === undefined ? {} : { state: before });
     this.#state.set(result.state);
+    this.#bound = false;
     const rows = (result.logits ?? result.output) as Tensor;
     const width = rows.shape[rows.shape.length - 1] as number;
     const end = (rows.resolve("Session.step") >>> 2) + rows.size;

@@ -99,7 +99,6 @@ export abstract class Module {
 
   /** Gives names and memory (zeros) to everything that has none, as loaders need it. @internal */
   allocate(core: Core = this.core): void {
-    core.assertUsable();
     for (const [path, module] of this.namedModules()) {
       module.#path = path;
       module.#stream = hashPath(path);

@@ -2,7 +2,7 @@
 import type { Core } from "../core/core.js";
 import { ScopeError, ShapeError } from "../errors.js";
 import { currentScope } from "../tensor/scope.js";
-import { createPersistent, createTensor, type PlainTensor, sameShape, type Tensor } from "../tensor/tensor.js";
+import { createPersistent, createTensor, type PlainTensor, sameShape, sizeOf, type Tensor } from "../tensor/tensor.js";
 
 /** State of an Elman network or a GRU: h of shape (layers * directions, B, H). */
 export type HiddenState = { readonly h: Tensor };
@@ -26,8 +26,11 @@ export function mapValues<V, W>(
  * step. No gradient flows through it.
  */
 export class CarriedState<S extends RecurrentState> {
-  #held: Map<string, Tensor> | null = null;
-  #set = false;
+  #core: Core | null = null;
+  #now = new Held();
+  /** What it was before the work of the core that set it last: a trap in that work brings it back. */
+  #before = new Held();
+  #work = -1;
 
   /**
    * The state as tensors of the current scope, without gradient history; undefined before the first `set` and after
@@ -36,12 +39,13 @@ export class CarriedState<S extends RecurrentState> {
    * They are copies: a `set` before the scope ends does not change them, backward may still need them.
    */
   get(): S | undefined {
-    if (!this.#set || this.#held === null) return undefined;
+    const held = this.#current();
+    if (held === undefined) return undefined;
     if (currentScope() === null) throw new ScopeError("CarriedState.get: call it inside run, gradients or update");
     const state: Record<string, Tensor> = {};
-    for (const [name, held] of this.#held) {
-      const copy = createTensor(held.core, held.shape);
-      copyValues(held.core, held, copy);
+    for (const [name, own] of held) {
+      const copy = createTensor(own.core, own.shape);
+      copyValues(own.core, own, copy);
       state[name] = copy;
     }
     return state as S;
@@ -50,44 +54,42 @@ export class CarriedState<S extends RecurrentState> {
   /** Copies a state into this object's own memory, which is taken once. */
   set(state: S): void {
     const entries = Object.entries(state);
-    this.#fit(entries.map(([name, value]) => [name, value.shape, value.core]));
-    for (const [name, value] of entries) copyValues(value.core, value, this.#held?.get(name) as Tensor);
-    this.#set = true;
+    const held = this.#fit(entries.map(([name, value]) => [name, value.shape, value.core]));
+    for (const [name, value] of entries) copyValues(value.core, value, held.get(name) as Tensor);
   }
 
   /**
    * The tensors of the state themselves, of these shapes, for what changes them in place; zeros where there is no state.
-   * They are good until the next `set` or `fromArrays` of other shapes, and until `reset` and `dispose`.
+   * They are good until the next `set`, `fromArrays`, `reset` or `dispose`; a trap does not undo what is done to them.
    * @throws ShapeError when a state of other names or shapes is held
    * @internal
    */
   inPlace(shapes: ReadonlyMap<string, readonly number[]>, core: Core): ReadonlyMap<string, Tensor> {
-    if (!this.#set) {
-      this.#fit([...shapes].map(([name, shape]) => [name, shape, core]));
-      for (const held of this.#held?.values() ?? []) core.raw.ur_fill(held.pointer, held.size, 0);
-      this.#set = true;
+    let held = this.#current();
+    if (held === undefined) {
+      held = this.#fit([...shapes].map(([name, shape]) => [name, shape, core]));
+      for (const own of held.values()) core.raw.ur_fill(own.pointer, own.size, 0);
     }
-    const held = this.#held as Map<string, Tensor>;
     for (const [name, shape] of shapes) {
       const own = held.get(name);
       if (own?.home !== core || !sameShape(own.shape, shape)) {
         throw new ShapeError("CarriedState", `state.${name}`, shape, own?.shape ?? "none");
       }
     }
+    this.#work = -1;
     return held;
   }
 
   /** Back to no state. */
   reset(): void {
-    this.#set = false;
+    if (this.#core !== null) this.#next(this.#core).set = false;
   }
 
   /** A plain copy, for checkpoints; undefined where there is no state. */
   toArrays(): Record<string, PlainTensor> | undefined {
-    if (!this.#set || this.#held === null) return undefined;
-    return Object.fromEntries(
-      [...this.#held].map(([name, held]) => [name, { data: held.toArray(), shape: held.shape }]),
-    );
+    const held = this.#current();
+    if (held === undefined) return undefined;
+    return Object.fromEntries([...held].map(([name, own]) => [name, { data: own.toArray(), shape: own.shape }]));
   }
 
   /** The opposite of {@link toArrays}; the values go to `core`. */
@@ -97,21 +99,19 @@ export class CarriedState<S extends RecurrentState> {
       return;
     }
     const entries = Object.entries(arrays);
-    this.#fit(entries.map(([name, value]) => [name, value.shape, core]));
     for (const [name, { data, shape }] of entries) {
-      const held = this.#held?.get(name) as Tensor;
-      if (data.length !== held.size)
+      if (data.length !== sizeOf(shape))
         throw new ShapeError("CarriedState", `${name} of ${data.length} values`, shape, shape);
-      core.f32.set(data, held.pointer >>> 2);
     }
-    this.#set = true;
+    const held = this.#fit(entries.map(([name, value]) => [name, value.shape, core]));
+    for (const [name, { data }] of entries) core.f32.set(data, (held.get(name) as Tensor).pointer >>> 2);
   }
 
   /** Frees the memory. */
   dispose(): void {
-    for (const held of this.#held?.values() ?? []) held.dispose();
-    this.#held = null;
-    this.#set = false;
+    this.#now.dispose();
+    this.#before.dispose();
+    this.#core = null;
   }
 
   /** The same as {@link dispose}, for `using`. */
@@ -119,16 +119,52 @@ export class CarriedState<S extends RecurrentState> {
     this.dispose();
   }
 
-  /** Takes memory unless what is held already fits. */
-  #fit(wanted: [name: string, shape: readonly number[], core: Core][]): void {
-    const held = this.#held;
+  /** The tensors of the state, undefined when there is none. */
+  #current(): ReadonlyMap<string, Tensor> | undefined {
+    if (this.#core?.undone(this.#work)) this.#turn(-1);
+    return this.#now.set ? this.#now.tensors : undefined;
+  }
+
+  /** Where the next state goes; what work before this one has set is kept beside it. */
+  #next(core: Core): Held {
+    this.#current();
+    if (this.#work !== core.work || this.#core !== core) this.#turn(core.work);
+    this.#core = core;
+    return this.#now;
+  }
+
+  #turn(work: number): void {
+    [this.#now, this.#before] = [this.#before, this.#now];
+    this.#work = work;
+  }
+
+  /** Tensors for a state to be set, of memory that is taken unless what is held already fits. */
+  #fit(wanted: [name: string, shape: readonly number[], core: Core][]): ReadonlyMap<string, Tensor> {
+    const [first] = wanted;
+    const next = first === undefined ? this.#now : this.#next(first[2]);
     const fits = ([name, shape, core]: (typeof wanted)[number]): boolean => {
-      const own = held?.get(name);
+      const own = next.tensors.get(name);
       return own !== undefined && own.home === core && sameShape(own.shape, shape);
     };
-    if (held?.size === wanted.length && wanted.every(fits)) return;
-    this.dispose();
-    this.#held = new Map(wanted.map(([name, shape, core]) => [name, createPersistent(core, shape)]));
+    if (next.tensors.size !== wanted.length || !wanted.every(fits)) {
+      next.dispose();
+      for (const [name, shape, core] of wanted) next.tensors.set(name, createPersistent(core, shape));
+    }
+    next.set = true;
+    return next.tensors;
+  }
+}
+
+/** Memory of one state. */
+class Held {
+  readonly tensors = new Map<string, Tensor>();
+  /** Whether there is a state in it. */
+  set = false;
+
+  dispose(): void {
+    for (const tensor of this.tensors.values()) tensor.dispose();
+    this.tensors.clear();
+    this.set = false;
   }
 }
 

@@ -88,6 +88,7 @@ export class Parameter extends Tensor {
   /** Takes memory of a core, zeroed. @internal */
   allocate(core: Core): void {
     if (this.pointer !== 0 && this.home === core) return;
+    core.assertUsable();
     this.dispose();
     this.home = core;
     this.pointer = core.alloc(this.size * 4);

@@ -31,6 +31,11 @@ export class Scope {
     current = this;
   }
 
+  /** Whether it is inside no other. */
+  get outermost(): boolean {
+    return this.#parent === null;
+  }
+
   /** Ends the scope and frees what was made in it. */
   close(): void {
     this.open = false;
@@ -51,15 +56,18 @@ export function currentTape(): Tape | null {
   return current === null ? null : current.tape;
 }
 
-/** Runs `body` in a scope; a trap marks the core, a promise is refused. @internal */
+/** Runs `body` in a scope; a trap marks the core and becomes a CorePoisonedError, a promise is refused. @internal */
 export function withScope<R>(core: Core, tape: Tape | null, where: string, body: () => R): R {
   const scope = new Scope(core, tape);
   try {
     const result = body();
     refusePromise(result, where);
+    // A recording is complete when an optimizer has made an update of it, perhaps of several.
+    if (scope.outermost && tape === null) core.work++;
     return result;
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) core.poison(error);
+    core.assertUsable();
     throw error;
   } finally {
     scope.close();

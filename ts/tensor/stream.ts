@@ -125,6 +125,7 @@ export class Stream {
       status = core.raw.ur_stream_step(this.#pointer, layers.length, this.#packed, this.#bias, this.outputSize, y);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) core.poison(error);
+      core.assertUsable();
       throw error;
     }
     core.checkStatus(status, "Session.step");

@@ -134,12 +134,12 @@ export function createTensor(core: Core, shape: readonly number[]): Tensor {
     if (scope.core !== core) throw new ScopeError("a tensor of one core was used inside a scope of another core");
     return new Tensor(core, shape, core.arenaAlloc(bytes), scope, null);
   }
-  core.assertUsable();
   return createPersistent(core, shape);
 }
 
 /** A new tensor that owns a persistent block, inside a scope too; not zeroed. @internal */
 export function createPersistent(core: Core, shape: readonly number[]): Tensor {
+  core.assertUsable();
   const bytes = sizeOf(shape) * 4;
   const made = new Tensor(core, shape, core.alloc(bytes), null, null);
   core.watch(made, made.pointer, bytes);

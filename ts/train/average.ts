@@ -66,12 +66,16 @@ export class WeightAverage {
 
   /** Takes in the present weights. */
   update(): void {
+    const parameters = this.#model.parameters();
+    const averages = parameters.map((parameter) => this.#averageOf(parameter));
     this.#count++;
     const weight = this.#decay === undefined || this.#count === 1 ? 1 / this.#count : 1 - this.#decay;
-    for (const parameter of this.#model.parameters()) {
-      const average = this.#averageOf(parameter);
-      parameter.core.raw.ur_average(parameter.size, average.pointer, parameter.pointer, weight);
-    }
+    const { core } = this.#model;
+    core.writing = true;
+    parameters.forEach((parameter, i) => {
+      core.raw.ur_average(parameter.size, (averages[i] as Tensor).pointer, parameter.pointer, weight);
+    });
+    core.writing = false;
   }
 
   /** Runs `fn`, synchronously, with the averages as the model's weights; before the first {@link update} with its own. */

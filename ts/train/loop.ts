@@ -102,8 +102,8 @@ export interface TrainOptions<M, B> extends ClipOptions {
   /** Ends the run between two updates. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Updates between `checkpoint` events; with it there is one at the end of the run too, aborted or not. Whatever a
-   * schedule that is a function remembers is not in it.
+   * Updates between `checkpoint` events; with it there is one at the end of the run too, aborted or ended by a trap of
+   * the core or not. Whatever a schedule that is a function remembers is not in it.
    */
   readonly checkpointEvery?: number | undefined;
   /** More metadata for a checkpoint, for example how the run was started; made for each from the number of updates done. */
@@ -269,7 +269,8 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
  *
  * A state is carried from batch to batch, which the loss resets where the data say so. Between updates the event loop
  * gets a turn at least every 16 ms.
- * @throws (as the run's rejection) TrainingDivergedError when loss or gradients stop being finite, and whatever loss and data throw
+ * @throws (as the run's rejection) TrainingDivergedError when loss or gradients stop being finite; CorePoisonedError when
+ *   the core trapped, after which `core.recover()` and `resume` go on; and whatever loss and data throw
  */
 export function train<M extends Module, B>(
   model: M,
@@ -371,7 +372,12 @@ class TypedLoop<M extends Module, B> implements Loop {
       if (this.#sinceReport.weight > 0) yield this.#report();
       const { valid } = this.#options;
       if (valid !== undefined && this.#validatedAt !== this.#update && !this.#aborted) yield* this.#validate(valid);
-      if (this.#options.checkpointEvery !== undefined && this.#checkpointAt !== this.#update) yield this.#checkpoint();
+      if (this.#checkpointDue) yield this.#checkpoint();
+    } catch (error) {
+      // A core that trapped still has the values of the last update, unless it was writing those of the next.
+      const { core } = this.#model;
+      if (core.poisoned && !core.writing && this.#checkpointDue) yield this.#checkpoint();
+      throw error;
     } finally {
       this.#state.dispose();
       this.#options.optimizer.discardParts();
@@ -395,6 +401,10 @@ class TypedLoop<M extends Module, B> implements Loop {
 
   get #aborted(): boolean {
     return this.#options.signal?.aborted ?? false;
+  }
+
+  get #checkpointDue(): boolean {
+    return this.#options.checkpointEvery !== undefined && this.#checkpointAt !== this.#update;
   }
 
   get #batchesPerEpoch(): number | undefined {

@@ -6,7 +6,7 @@ import { recordGradients } from "../tensor/record.js";
 import { runScope } from "../tensor/scope.js";
 import { copyStrided } from "../tensor/shape.js";
 import { createPersistent, sameShape, type Tensor } from "../tensor/tensor.js";
-import { type ClipOptions, clipBlocks } from "./clip.js";
+import { type ClipOptions, clipBlocks, type GradientBlock } from "./clip.js";
 import { firstNonFinite } from "./guard.js";
 import { checkLimit, limitNorm } from "./max-norm.js";
 
@@ -82,6 +82,8 @@ interface ParameterState {
 
 /** What was accumulated for the next update. */
 class Parts {
+  /** The work of the core that they are of. */
+  work = -1;
   count = 0;
   weight = 0;
   /** Weighted sum of the losses. */
@@ -214,13 +216,17 @@ export abstract class Optimizer {
     const core = (this.parameters[0] as Parameter).core;
     const context = { seed: this.seed, update: this.#updates };
     return recordGradients(core, context, fn, (loss, tape) => {
-      this.#updates++;
-      const used = this.parameters.filter((parameter) => parameter.gradient !== 0);
+      const used = this.parameters.flatMap((parameter) => {
+        const { gradient, size } = parameter;
+        return gradient === 0 ? [] : [{ parameter, gradient, size }];
+      });
       const gradNorm = clipBlocks(core, used, options, true);
+      this.#updates++;
+      core.work++;
       if (!(Number.isFinite(loss) && Number.isFinite(gradNorm))) {
         return { loss, gradNorm, applied: false, where: firstNonFinite(tape) };
       }
-      for (const parameter of used) this.#step(core, parameter, parameter.gradient);
+      this.#write(core, used);
       return { loss, gradNorm, applied: true };
     });
   }
@@ -269,7 +275,8 @@ export abstract class Optimizer {
       throw new ArgumentError("accumulate", "weight", "a finite number of 0 or more", weight);
     }
     const core = (this.parameters[0] as Parameter).core;
-    const parts = this.#parts;
+    const parts = this.#partsOf(core);
+    parts.work = core.work;
     recordGradients(core, { seed: this.seed, update: this.#updates, part: parts.count }, fn, (loss, tape) => {
       parts.count++;
       parts.weight += weight;
@@ -294,13 +301,15 @@ export abstract class Optimizer {
    * @throws ArgumentError when there is no part of a weight above 0
    */
   updateFromParts(options: ClipOptions = {}): UpdateResult {
-    const { used, weight, broken, loss: sum } = this.#parts;
+    const core = (this.parameters[0] as Parameter).core;
+    const { used, weight, broken, loss: sum } = this.#partsOf(core);
     if (!(weight > 0)) throw new ArgumentError("updateFromParts", "parts", "one or more of a weight above 0", "none");
     this.discardParts();
-    this.#updates++;
     const loss = sum / weight;
-    if (broken !== undefined) return { loss, gradNorm: NaN, applied: false, where: broken };
-    const core = (this.parameters[0] as Parameter).core;
+    if (broken !== undefined) {
+      this.#updates++;
+      return { loss, gradNorm: NaN, applied: false, where: broken };
+    }
     const blocks = Array.from(used, (parameter) => {
       const { pointer: gradient, size } = this.#sumOf(core, parameter);
       core.raw.ur_scale(size, 1 / weight, gradient);
@@ -308,8 +317,9 @@ export abstract class Optimizer {
     });
     return runScope(core, () => {
       const gradNorm = clipBlocks(core, blocks, options, true);
+      this.#updates++;
       if (!Number.isFinite(gradNorm)) return { loss, gradNorm, applied: false };
-      for (const { parameter, gradient } of blocks) this.#step(core, parameter, gradient);
+      this.#write(core, blocks);
       return { loss, gradNorm, applied: true };
     });
   }
@@ -340,7 +350,7 @@ export abstract class Optimizer {
         return [{ parameter, gradient, size: parameter.size }];
       });
       const norm = clipBlocks(core, given, options);
-      for (const { parameter, gradient } of given) this.#step(core, parameter, gradient);
+      this.#write(core, given);
       return norm;
     });
   }
@@ -438,6 +448,21 @@ export abstract class Optimizer {
   /** A slot of a parameter, undefined before its first update. */
   protected slotOf(parameter: Parameter, slot: string): Tensor | undefined {
     return this.#states.get(parameter)?.slots.get(slot);
+  }
+
+  /** The parts since the last update; a trap ends them all, as it does the update. */
+  #partsOf(core: Core): Parts {
+    if (core.undone(this.#parts.work)) this.discardParts();
+    return this.#parts;
+  }
+
+  /** Changes parameters and state, all at once at the end of an update: see `Core.recover`. */
+  #write(core: Core, blocks: readonly (GradientBlock & { readonly parameter: Parameter })[]): void {
+    // Their memory first: should it not be had, nothing has changed.
+    for (const { parameter } of blocks) this.#stateOf(core, parameter);
+    core.writing = true;
+    for (const { parameter, gradient } of blocks) this.#step(core, parameter, gradient);
+    core.writing = false;
   }
 
   #step(core: Core, parameter: Parameter, gradient: number): void {
