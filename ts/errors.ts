@@ -217,3 +217,15 @@ export class TrainingDivergedError extends UnrolledError {
     this.where = where;
   }
 }
+
+/** A replica of a training run ended, failed, or was not made as the model was. */
+export class ReplicaError extends UnrolledError {
+  /** Which one, from 0. */
+  readonly replica: number;
+
+  /** @param problem what happened to it, for example `its worker ended with exit code 1` */
+  constructor(replica: number, problem: string) {
+    super("REPLICA", "ReplicaError", `replica ${replica}: ${problem}`);
+    this.replica = replica;
+  }
+}

@@ -47,6 +47,7 @@ export {
   NotInitializedError,
   OutOfMemoryError,
   PromiseInUpdateError,
+  ReplicaError,
   ScopeError,
   ShapeError,
   TokenizerError,
@@ -334,6 +335,7 @@ export {
   type EpochEvent,
   type LossFunction,
   type ModelWithLoss,
+  type Replication,
   type SampleEvent,
   type StartEvent,
   type TrainCallback,
@@ -361,6 +363,10 @@ export {
   type UpdateResult,
 } from "./train/optimizer.js";
 export { type OverlappingBatch, type OverlappingTraining, overlappingLanes } from "./train/overlap.js";
+export type { ReplicaWorker } from "./train/replicas/messages.js";
+export { type ReplicaOptions, replicas } from "./train/replicas/replicas.js";
+export { type ServeOptions, serveReplica } from "./train/replicas/serve.js";
+export type { Sharding } from "./train/replicas/sharding.js";
 export { RMSprop, type RMSpropOptions } from "./train/rmsprop.js";
 export {
   type CosineAnnealingOptions,

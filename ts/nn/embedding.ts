@@ -68,7 +68,7 @@ export class Embedding extends Module {
     const rows = embedding(this.weight, ids, { paddingIndex, scaleGradByFrequency, where: this.label });
     const tape = currentTape();
     if (tape === null || !tape.training || this.dropout === 0) return rows;
-    const factors = dropout(ones([this.vocabSize, 1], this.weight.core), this.dropout, this.stream);
+    const factors = dropout(ones([this.vocabSize, 1], this.weight.core), this.dropout, this.stream, -1);
     return mul(rows, embedding(factors, ids));
   }
 }

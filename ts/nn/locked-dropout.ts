@@ -47,5 +47,6 @@ export function lockedDropout(x: Tensor, p: number, timeAxis: number, stream: nu
   const tape = currentTape();
   if (tape === null || !tape.training || p === 0) return x;
   const shape = x.shape.map((length, axis) => (axis === timeAxis ? 1 : length));
-  return mul(x, dropout(ones(shape, x.core), p, stream));
+  const batchAxis = shape.length > 2 ? 1 - timeAxis : -1;
+  return mul(x, dropout(ones(shape, x.core), p, stream, batchAxis));
 }

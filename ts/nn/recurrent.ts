@@ -320,7 +320,7 @@ export abstract class RecurrentLayer<
       if (below !== x) below.dispose();
       if (top) below = out;
       else if (this.lockedDropout) below = lockedDropout(out, this.dropout, 0, this.stream);
-      else below = dropout(out, this.dropout, this.stream);
+      else below = dropout(out, this.dropout, this.stream, 1);
     }
     releaseScratch(core);
     return { output, state: named(kind, final) };

@@ -3,28 +3,56 @@ import { ArgumentError, ShapeError } from "../errors.js";
 import { writeIds } from "./embedding.js";
 import { Ids } from "./ids.js";
 import { currentScope, currentTape, releaseScratch } from "./scope.js";
-import type { Operation } from "./tape.js";
+import type { Operation, Tape } from "./tape.js";
 import { coreOf, createTensor, operand, sameShape, Tensor } from "./tensor.js";
+
+/** Either direction of dropout in the core: from, to, elements, p, seed (two words), stream, update, call, first element. */
+type MaskKernel = (
+  from: number,
+  to: number,
+  size: number,
+  p: number,
+  seedLow: number,
+  seedHigh: number,
+  stream: number,
+  update: number,
+  call: number,
+  first: number,
+) => void;
+
+/** Applies the mask of (stream, call) to a tensor; of rows of a split batch, that which they have in the whole batch. */
+function applyMask(
+  kernel: MaskKernel,
+  tape: Tape,
+  from: number,
+  to: number,
+  { shape, size }: Tensor,
+  saved: readonly number[],
+): void {
+  const [p, stream, call, batchAxis] = saved as [number, number, number, number];
+  const [seedLow, seedHigh] = seedWords(tape.seed);
+  const { rows } = tape;
+  let blocks = 1;
+  let [first, stride] = [0, 0];
+  if (rows !== undefined && (shape[batchAxis] ?? NaN) % rows.count === 0) {
+    for (let axis = 0; axis < batchAxis; axis++) blocks *= shape[axis] as number;
+    const row = size / blocks / rows.count;
+    first = rows.first * row;
+    stride = rows.total * row;
+  }
+  const length = size / blocks;
+  for (let block = 0; block < blocks; block++) {
+    const offset = block * length * 4;
+    const at = first + block * stride;
+    kernel(from + offset, to + offset, length, p, seedLow, seedHigh, stream, tape.update, call, at);
+  }
+}
 
 const Dropout: Operation = {
   name: "dropout",
   backward({ inputs, outputs, saved }, tape) {
     const [x, y] = [inputs[0] as Tensor, outputs[0] as Tensor];
-    const [p, stream, call] = saved as [number, number, number];
-    const [seedLow, seedHigh] = seedWords(tape.seed);
-    const { raw } = tape.core;
-    raw.ur_dropout_backward(
-      tape.gradient(y),
-      tape.gradient(x),
-      x.size,
-      p,
-      seedLow,
-      seedHigh,
-      stream,
-      tape.update,
-      call,
-      0,
-    );
+    applyMask(tape.core.raw.ur_dropout_backward, tape, tape.gradient(y), tape.gradient(x), x, saved);
   },
 };
 
@@ -44,18 +72,18 @@ export function checkProbability(where: string, option: string, p: number): void
  * Otherwise x itself. Masks depend on seed, update, stream and call only (see {@link RecordContext}).
  *
  * @param stream separates the draws of different places; layers use a hash of their path
+ * @param batchAxis axis of x that has the rows of the batch, for batches that are split; -1 where none has. Default 0
  */
-export function dropout(x: Tensor, p: number, stream = 0): Tensor {
+export function dropout(x: Tensor, p: number, stream = 0, batchAxis = 0): Tensor {
   checkProbability("dropout", "p", p);
   const tape = currentTape();
   if (tape === null || !tape.training || p === 0) return x;
   const core = coreOf(x, "dropout");
   const from = operand(x, "dropout", core);
   const y = createTensor(core, x.shape);
-  const call = tape.nextCall(stream);
-  const [seedLow, seedHigh] = seedWords(tape.seed);
-  core.raw.ur_dropout(from, y.pointer, x.size, p, seedLow, seedHigh, stream, tape.update, call, 0);
-  if (x.requiresGrad) tape.push(Dropout, [x], [y], [p, stream, call]);
+  const saved = [p, stream, tape.nextCall(stream), batchAxis];
+  applyMask(core.raw.ur_dropout, tape, from, y.pointer, x, saved);
+  if (x.requiresGrad) tape.push(Dropout, [x], [y], saved);
   return y;
 }
 
@@ -78,10 +106,9 @@ export function dropWeight(weight: VersionedTensor, p: number, stream: number): 
   const core = coreOf(weight, "weight dropout");
   const from = operand(weight, "weight dropout", core);
   const y = new DroppedWeight(core, weight.shape, core.arenaAlloc(weight.size * 4), currentScope(), null);
-  const [seedLow, seedHigh] = seedWords(tape.seed);
-  const call = tape.firstCall;
-  core.raw.ur_dropout(from, y.pointer, weight.size, p, seedLow, seedHigh, stream, tape.update, call, 0);
-  if (weight.requiresGrad) tape.push(Dropout, [weight], [y], [p, stream, call]);
+  const saved = [p, stream, tape.firstCall, -1];
+  applyMask(core.raw.ur_dropout, tape, from, y.pointer, weight, saved);
+  if (weight.requiresGrad) tape.push(Dropout, [weight], [y], saved);
   return y;
 }
 

@@ -26,6 +26,16 @@ export interface TapeNode {
   readonly saved: readonly number[];
 }
 
+/** Rows of a batch that is split. */
+export interface BatchRows {
+  /** Number of the first row in the whole batch. */
+  readonly first: number;
+  /** Rows at hand. */
+  readonly count: number;
+  /** Rows of the whole batch. */
+  readonly total: number;
+}
+
 /** What random draws and layers depend on while recording. */
 export interface RecordContext {
   /** Seed of every random draw of this recording; default 0. */
@@ -34,6 +44,8 @@ export interface RecordContext {
   readonly update?: number;
   /** Which part of the update, when one accumulates several: each draws by itself. Default 0. */
   readonly part?: number;
+  /** Which rows of the batch are recorded, so that masks are those of the whole batch; default: all. */
+  readonly rows?: BatchRows;
   /** Whether dropout is active; default true. */
   readonly training?: boolean;
 }
@@ -46,6 +58,7 @@ export class Tape {
   /** Number of the first call of every stream in {@link nextCall}. */
   readonly firstCall: number;
   readonly training: boolean;
+  readonly rows: BatchRows | undefined;
   /** Tensors outside the scope (parameters above all) that received a gradient, in the order of backward. */
   readonly leaves: Tensor[] = [];
   readonly #nodes: TapeNode[] = [];
@@ -58,6 +71,7 @@ export class Tape {
     // Far more draws than any part makes from one stream.
     this.firstCall = (context.part ?? 0) * 0x10000;
     this.training = context.training ?? true;
+    this.rows = context.rows;
   }
 
   /** What was recorded, in order. */

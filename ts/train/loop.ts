@@ -2,11 +2,11 @@
  * The training loop: an async iterator of typed events that keeps the event loop alive, and also runs when nobody
  * iterates.
  */
-import { ArgumentError, LoadError, TrainingDivergedError } from "../errors.js";
+import { ArgumentError, isUnrolledError, LoadError, TrainingDivergedError } from "../errors.js";
 import type { Module, StateDict } from "../nn/module.js";
 import { CarriedState, type RecurrentState } from "../nn/state.js";
 import { mul } from "../tensor/binary.js";
-import type { Tensor } from "../tensor/tensor.js";
+import type { PlainTensor, Tensor } from "../tensor/tensor.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { ClipOptions } from "./clip.js";
 import { Breather, macrotask } from "./macrotask.js";
@@ -43,6 +43,42 @@ export interface EarlyStopOptions {
 
 /** Is told what happens; a promise is waited for. */
 export type TrainCallback = (event: TrainEvent) => void | PromiseLike<void>;
+
+/** What replicas need of the run that they are part of. @internal */
+export interface ReplicatedRun<B> {
+  readonly model: Module;
+  readonly optimizer: Optimizer;
+  readonly loss: (batch: B, state: CarriedState<RecurrentState>) => Tensor;
+  /** Whether the carried states are to be had after every update. */
+  readonly keepState: boolean;
+  /** The carried states to begin with, as {@link ReplicaSession.state} gave them. */
+  readonly state: Record<string, PlainTensor> | undefined;
+}
+
+/** The replicas of one run. @internal */
+export interface ReplicaSession<B> {
+  /** Where the first value that is not finite appeared. */
+  readonly where: string | undefined;
+  /**
+   * Computes loss and gradients of a batch.
+   * @param part - number of the batch among those of an update
+   * @returns makes the loss, with its gradients, for the recording of the optimizer
+   */
+  loss(batch: B, part: number): Promise<() => Tensor>;
+  /** The loss of a batch without dropout. Batches of one pass, any object, are in order. */
+  evaluate(batch: B, pass: object): Promise<number>;
+  /** The carried states after the last update. */
+  state(): Record<string, PlainTensor> | undefined;
+  /** Ends the workers. */
+  close(): Promise<void>;
+}
+
+/** How batches are split among threads; made by `replicas`. */
+export interface Replication<B> {
+  readonly n: number;
+  /** @internal */
+  open(run: ReplicatedRun<B>): Promise<ReplicaSession<B>>;
+}
 
 /** Options of {@link train}. */
 export interface TrainOptions<M, B> extends ClipOptions {
@@ -113,6 +149,8 @@ export interface TrainOptions<M, B> extends ClipOptions {
    * from where it was. Without dependence on the clock the run then ends with the same bytes as one never stopped.
    */
   readonly resume?: Uint8Array | undefined;
+  /** Splits every batch among several threads; default: all is computed in this one. */
+  readonly replicas?: Replication<B> | undefined;
 }
 
 /** The run begins. */
@@ -300,6 +338,8 @@ class TypedLoop<M extends Module, B> implements Loop {
   readonly #accumulate: number;
   readonly callbacks: readonly TrainCallback[];
   readonly #state = new CarriedState<RecurrentState>();
+  #resumedState: Record<string, PlainTensor> | undefined;
+  #replicas: ReplicaSession<B> | undefined;
   readonly #breather = new Breather();
   #update = 0;
   #epoch = 1;
@@ -366,7 +406,15 @@ class TypedLoop<M extends Module, B> implements Loop {
 
   async *run(): AsyncGenerator<TrainEvent, void, undefined> {
     try {
-      if (this.#options.resume !== undefined) this.#resume(this.#options.resume);
+      const { resume, replicas, optimizer, checkpointEvery } = this.#options;
+      if (resume !== undefined) this.#resume(resume);
+      this.#replicas = await replicas?.open({
+        model: this.#model,
+        optimizer,
+        loss: (batch, state) => this.#loss(this.#model, batch, state),
+        keepState: checkpointEvery !== undefined,
+        state: this.#resumedState,
+      });
       yield this.#start();
       yield* this.#epochs();
       if (this.#sinceReport.weight > 0) yield this.#report();
@@ -374,11 +422,14 @@ class TypedLoop<M extends Module, B> implements Loop {
       if (valid !== undefined && this.#validatedAt !== this.#update && !this.#aborted) yield* this.#validate(valid);
       if (this.#checkpointDue) yield this.#checkpoint();
     } catch (error) {
-      // A core that trapped still has the values of the last update, unless it was writing those of the next.
+      // A core that trapped still has the values of the last update, unless it was writing those of the next. When a
+      // replica ended while it computed an update, everything before that update is at hand, too.
       const { core } = this.#model;
-      if (core.poisoned && !core.writing && this.#checkpointDue) yield this.#checkpoint();
+      const kept = core.poisoned ? !core.writing : isUnrolledError(error) && error.code === "REPLICA";
+      if (kept && this.#checkpointDue) yield this.#checkpoint();
       throw error;
     } finally {
+      await this.#replicas?.close();
       this.#state.dispose();
       this.#options.optimizer.discardParts();
       if (this.#bestWeights !== undefined) this.#model.loadStateDict(this.#bestWeights);
@@ -534,8 +585,9 @@ class TypedLoop<M extends Module, B> implements Loop {
         stopBest: this.#stopBest,
         stopCount: this.#stopCount,
         ...this.#plateauNumbers(),
+        ...(this.#options.replicas && { replicas: this.#options.replicas.n }),
       },
-      state: this.#state.toArrays(),
+      state: this.#replicas === undefined ? this.#state.toArrays() : this.#replicas.state(),
       best: this.#bestWeights,
     };
     const { optimizer, checkpointMetadata } = this.#options;
@@ -563,7 +615,11 @@ class TypedLoop<M extends Module, B> implements Loop {
     this.#sinceEpoch.restore(take("epochSum"), take("epochWeight"));
     this.#stopBest = take("stopBest");
     this.#stopCount = take("stopCount");
-    const { earlyStop, schedule, keepBest } = this.#options;
+    const { earlyStop, schedule, keepBest, replicas } = this.#options;
+    const [given, expected] = [numbers["replicas"] ?? 1, replicas?.n ?? 1];
+    if (given !== expected) {
+      throw new LoadError("value", `checkpoint: of a run with replicas.n ${given}, expected ${expected}`);
+    }
     this.#stopEarly = earlyStop !== undefined && this.#stopCount >= earlyStop.patience;
     if (typeof schedule === "object") {
       const lowest = take("plateauBest");
@@ -576,7 +632,8 @@ class TypedLoop<M extends Module, B> implements Loop {
     }
     if (keepBest === true) this.#bestWeights = best;
     this.#checkpointAt = this.#update;
-    this.#state.fromArrays(state, this.#model.core);
+    if (replicas === undefined) this.#state.fromArrays(state, this.#model.core);
+    else this.#resumedState = state;
   }
 
   #plateauNumbers(): Record<string, number> {
@@ -606,8 +663,9 @@ class TypedLoop<M extends Module, B> implements Loop {
       const part = batch as B;
       const begin = performance.now();
       const targets = targetsOf(part);
+      const replicated = this.#replicas && (await this.#replicas.loss(part, taken));
       const loss = () => {
-        const value = this.#loss(this.#model, part, this.#state);
+        const value = replicated?.() ?? this.#loss(this.#model, part, this.#state);
         return this.#scale === 1 ? value : mul(value, this.#scale);
       };
       if (this.#accumulate === 1) result = optimizer.update(loss, this.#options);
@@ -623,7 +681,7 @@ class TypedLoop<M extends Module, B> implements Loop {
     this.#update++;
     const { loss: scaled, gradNorm, applied, where } = result;
     const loss = scaled / this.#scale;
-    if (!applied) throw new TrainingDivergedError(this.#update, loss, gradNorm, where);
+    if (!applied) throw new TrainingDivergedError(this.#update, loss, gradNorm, this.#replicas?.where ?? where);
     const smoothing = this.#options.smoothing ?? DEFAULT_SMOOTHING;
     this.#smoothLoss = Number.isNaN(this.#smoothLoss) ? loss : smoothing * this.#smoothLoss + (1 - smoothing) * loss;
     this.#gradNorm = gradNorm;
@@ -657,7 +715,10 @@ class TypedLoop<M extends Module, B> implements Loop {
     const average = new Average();
     try {
       for await (const batch of valid) {
-        const loss = this.#model.run((model) => this.#loss(model, batch, state).item()) as number;
+        const loss =
+          this.#replicas === undefined
+            ? (this.#model.run((model) => this.#loss(model, batch, state).item()) as number)
+            : await this.#replicas.evaluate(batch, state);
         average.add(loss, targetsOf(batch));
         if (this.#breather.due) await this.#breather.breathe();
         if (this.#aborted) return;

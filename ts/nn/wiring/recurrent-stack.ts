@@ -110,9 +110,11 @@ export class RecurrentStack<L extends readonly SequenceModule[]> extends Module 
     const { state, lengths } = options;
     const outputs: Tensor[] = [];
     const states: RecurrentState[] = [];
+    const batchAxis = this.batchFirst ? 0 : 1;
     this.layers.forEach((layer, l) => {
       const below = outputs[l - 1];
-      const input = below === undefined ? x : dropout(this.#inputOf(x, outputs, below), this.dropout, this.stream);
+      const input =
+        below === undefined ? x : dropout(this.#inputOf(x, outputs, below), this.dropout, this.stream, batchAxis);
       const result = layer.forward(input, { state: partOf(`${l}`, state), lengths });
       outputs.push(this.skip === "residual" && below !== undefined ? add(below, result.output) : result.output);
       states.push(withPrefix(`${l}`, result.state));
