@@ -161,6 +161,8 @@ async function optimize(raw) {
   for (const name of ["__wbindgen_externrefs", "__wbindgen_start"]) module.removeExport(name);
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
+  // What the crate keeps out of a caller stays out: engines optimise a function as a whole.
+  binaryen.setOneCallerInlineMaxSize(0);
   module.optimize();
   const wasm = new Uint8Array(module.emitBinary());
   module.dispose();
