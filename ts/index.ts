@@ -173,6 +173,7 @@ export {
 export { RGLRU } from "./nn/cells/rg-lru.js";
 export { defineSLSTM, SLSTM, type SLSTMDefinition } from "./nn/cells/slstm.js";
 export type { CellSizes, CompiledOptions, CompiledRunOptions } from "./nn/compiler/compiled.js";
+export type { RecurrenceDropout } from "./nn/compiler/dropout.js";
 export type { CellTools, GateOptions, NormOptions, Value, VectorOptions } from "./nn/compiler/trace.js";
 export {
   type CellDefinitionOptions,

@@ -8,6 +8,7 @@ import { ArgumentError } from "../errors.js";
 import type { Initializer } from "../tensor/parameter.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type CellSizes, type CompiledOptions, type CompiledRunOptions, compiledKind } from "./compiler/compiled.js";
+import type { RecurrenceDropout } from "./compiler/dropout.js";
 import { type CellDefinition, trace } from "./compiler/trace.js";
 import { withObservedGates } from "./compiler/variants.js";
 import {
@@ -28,7 +29,7 @@ export interface CompiledSequenceOptions<S extends string>
     CompiledRunOptions {}
 
 /** Options of a compiled layer. */
-export type CompiledLayerOptions = RecurrentOptions & CompiledOptions & CellSizes;
+export type CompiledLayerOptions = RecurrentOptions & RecurrenceDropout & CompiledOptions & CellSizes;
 
 /** Layers of a compiled cell. */
 export type CompiledLayer<S extends string> = RecurrentLayer<CompiledState<S>, CompiledSequenceOptions<S>>;
@@ -107,13 +108,13 @@ export function defineCell<const S extends string, const E extends string = neve
     readonly #options: CompiledLayerOptions;
 
     constructor(inputSize: number, hiddenSize: number, options: CompiledLayerOptions = {}) {
-      super(compiledKind(graph, initializers, hiddenSize, options), inputSize, hiddenSize, options);
+      super(compiledKind(graph, initializers, hiddenSize, options, options), inputSize, hiddenSize, options);
       this.#options = options;
     }
 
     observed(inputSize: number): RecurrentLayer<RecurrentState> {
       const { hiddenSize } = this;
-      const kind = compiledKind(withObservedGates(graph), initializers, hiddenSize, this.#options);
+      const kind = compiledKind(withObservedGates(graph), initializers, hiddenSize, this.#options, this.#options);
       return new ObservedLayer(kind, inputSize, hiddenSize, {});
     }
   }

@@ -3,10 +3,12 @@ import { ArgumentError, ShapeError } from "../../errors.js";
 import type { VersionedTensor } from "../../tensor/dropout.js";
 import { type Initializer, Parameter } from "../../tensor/parameter.js";
 import { PreparedProgram, runProgram } from "../../tensor/program.js";
+import { currentTape } from "../../tensor/scope.js";
 import { operand, type Tensor, tensor } from "../../tensor/tensor.js";
 import { checkSize } from "../check.js";
 import { uniform } from "../initializers.js";
 import type { CellKind, CellRun, CellRunner } from "../recurrent.js";
+import { DroppedRecurrence, type RecurrenceDropout } from "./dropout.js";
 import { encode, type StepProgram } from "./encode.js";
 import { type Graph, sizeOfWidth, type Width } from "./graph.js";
 import {
@@ -55,6 +57,7 @@ function namedWidths(graph: Graph): ReadonlySet<string> {
 
 /**
  * @param initializers of parameters by their name without suffix, where the cell has its own
+ * @param dropped dropout within the recurrence, of layers alone: one step has no sequence that a mask is the same for
  * @throws ArgumentError for a size that is missing or no size
  */
 export function compiledKind(
@@ -62,6 +65,7 @@ export function compiledKind(
   initializers: Readonly<Record<string, Initializer>>,
   hidden: number,
   options: CompiledOptions & CellSizes,
+  dropped: RecurrenceDropout = {},
 ): CellKind {
   const where = graph.name;
   checkSize(where, "hiddenSize", hidden);
@@ -73,6 +77,7 @@ export function compiledKind(
   }
   const sizesFor = (input: number): Sizes => new Map([...named, ["input", input]]);
   const { bias = true, reference = false } = options;
+  const dropout = new DroppedRecurrence(graph, dropped);
   return {
     states: graph.states.map(({ name, width }) => ({ name, size: sizeOfWidth(width, named) })),
     output: graph.output,
@@ -82,7 +87,7 @@ export function compiledKind(
       if (input !== expected) throw new ArgumentError(where, "inputSize", `${expected}, as x is used beside it`, input);
       return declare(graph, sizes, bias, initializers, options.initializer);
     },
-    runner: (input) => new CompiledRunner(graph, sizesFor(input), bias, reference),
+    runner: (input) => new CompiledRunner(graph, sizesFor(input), bias, reference, dropout),
   };
 }
 
@@ -130,13 +135,15 @@ class CompiledRunner implements CellRunner {
   readonly #sizes: Sizes;
   readonly #biased: boolean;
   readonly #reference: boolean;
+  readonly #dropout: DroppedRecurrence;
   /** By the options of `forward` that change the equations. */
   readonly #variants = new Map<string, Compiled>();
 
-  constructor(graph: Graph, sizes: Sizes, biased: boolean, reference: boolean) {
+  constructor(graph: Graph, sizes: Sizes, biased: boolean, reference: boolean, dropout: DroppedRecurrence) {
     this.#graph = graph;
     this.#sizes = sizes;
     this.#biased = biased;
+    this.#dropout = dropout;
     // The core's machine has no softmax.
     this.#reference = reference || graph.nodes.some(({ kind }) => kind === "softmax");
   }
@@ -168,18 +175,27 @@ class CompiledRunner implements CellRunner {
       extras.set(forced(gate), { tensor: tensor([value], [1, 1], call.core), time: 0, batch: 0 });
     }
     if (resets !== undefined) extras.set(KEEP, keepInput(call, resets));
+    for (const [name, mask] of this.#dropout.inputs(call, this.#sizes)) extras.set(name, mask);
     return extras;
   }
 
   #variantGraph({ force, resets }: CompiledRunOptions, where: string): Graph {
-    const graph = force === undefined ? this.#graph : withForcedGates(this.#graph, Object.keys(force).sort(), where);
-    return resets === undefined ? graph : withResets(graph);
+    const dropped = this.#drops() ? this.#dropout.whileTraining(this.#graph) : this.#graph;
+    const held = force === undefined ? dropped : withForcedGates(dropped, Object.keys(force).sort(), where);
+    // The state that zoneout keeps is that after a reset.
+    const kept = this.#dropout.always(held);
+    return resets === undefined ? kept : withResets(kept);
+  }
+
+  /** Whether this call drops what is dropped while training alone. */
+  #drops(): boolean {
+    return this.#dropout.onlyTraining && currentTape()?.training === true;
   }
 
   #variant(options: CompiledRunOptions, where: string): Compiled {
     const { force, resets } = options;
-    const plain = force === undefined && resets === undefined;
-    const key = plain ? "" : JSON.stringify([Object.keys(force ?? {}).sort(), resets !== undefined]);
+    const plain = force === undefined && resets === undefined && !this.#drops();
+    const key = plain ? "" : JSON.stringify([Object.keys(force ?? {}).sort(), resets !== undefined, this.#drops()]);
     let variant = this.#variants.get(key);
     if (variant === undefined) {
       const graph = this.#variantGraph(options, where);

@@ -1,27 +1,35 @@
 /** Graphs made from a cell's graph: gates held at a number, states that are reset, gates that are seen. */
 import { ArgumentError } from "../../errors.js";
 import { unaryKinds } from "../../tensor/kinds.js";
-import { type Graph, type GraphNode, operands, reachable, type Width } from "./graph.js";
+import { type Graph, type GraphNode, operands, reachable, type StateDeclaration, type Width } from "./graph.js";
 
 /** Name of the further input that is 0 before a step whose state is reset, else 1. */
 export const KEEP = "(keep)";
 
-/** The graph with some nodes in place of others. */
-function substitute(graph: Graph, replace: (node: GraphNode) => GraphNode | undefined): Graph {
+/**
+ * The graph with some nodes in place of others.
+ * @param replace what takes a node's place, if anything, from the node as it was and with its operands replaced
+ * @param extras the further inputs that come with them
+ */
+export function substitute(
+  graph: Graph,
+  replace: (node: GraphNode, rebuilt: GraphNode) => GraphNode | undefined,
+  extras: readonly StateDeclaration[],
+): Graph {
   const made = new Map<GraphNode, GraphNode>();
   const of = (node: GraphNode): GraphNode => made.get(node) as GraphNode;
+  const rebuilt = (node: GraphNode): GraphNode => {
+    if ("b" in node) return { ...node, a: of(node.a), b: of(node.b) };
+    if ("a" in node) return { ...node, a: of(node.a) };
+    if (node.kind !== "gate") return node;
+    return { ...node, products: node.products.map((product) => ({ ...product, source: of(product.source) })) };
+  };
   for (const node of graph.nodes) {
-    const replacement = replace(node);
-    if (replacement !== undefined) made.set(node, replacement);
-    else if ("b" in node) made.set(node, { ...node, a: of(node.a), b: of(node.b) });
-    else if ("a" in node) made.set(node, { ...node, a: of(node.a) });
-    else if (node.kind === "gate") {
-      const products = node.products.map((product) => ({ ...product, source: of(product.source) }));
-      made.set(node, { ...node, products });
-    } else made.set(node, node);
+    const own = rebuilt(node);
+    made.set(node, replace(node, own) ?? own);
   }
   const next = graph.next.map(of);
-  return { ...graph, next, nodes: reachable(next) };
+  return { ...graph, next, nodes: reachable(next), extras: [...graph.extras, ...extras] };
 }
 
 /** The activation of a gate: the first function of one value on the way from its products, before any state. */
@@ -37,6 +45,13 @@ function activationsOf(graph: Graph, gate: string): ReadonlySet<GraphNode> {
   const gates = graph.nodes.filter((node) => node.kind === "gate" && node.name === gate);
   gates.forEach(visit);
   return found.size > 0 ? found : new Set(gates);
+}
+
+/** @throws ArgumentError for a gate that there is not, or that is activated in several ways */
+export function activationOf(graph: Graph, gate: string, option: string, where = graph.name): GraphNode {
+  const [activation, ...others] = activationsOf(graph, gate);
+  if (activation !== undefined && others.length === 0) return activation;
+  throw new ArgumentError(where, option, "an object of numbers by gates that have one activation", gate);
 }
 
 /** Name of the further input that stands for the activation of a gate. */
@@ -56,27 +71,25 @@ export function isOption(input: string): boolean {
 export function withForcedGates(graph: Graph, gates: readonly string[], where: string): Graph {
   const inputs = new Map<GraphNode, GraphNode>();
   for (const gate of gates) {
-    const activations = activationsOf(graph, gate);
-    const [activation] = activations;
-    if (activation === undefined || activations.size > 1) {
-      throw new ArgumentError(where, "force", "an object of numbers by gates that have one activation", gate);
-    }
+    const activation = activationOf(graph, gate, "force", where);
     inputs.set(activation, { kind: "extra", name: forced(gate), text: activation.text, width: 1 });
   }
-  const extras = [...graph.extras, ...gates.map((gate) => ({ name: forced(gate), width: 1 }))];
-  return { ...substitute(graph, (node) => inputs.get(node)), extras };
+  const extras = gates.map((gate) => ({ name: forced(gate), width: 1 }));
+  return substitute(graph, (node) => inputs.get(node), extras);
 }
 
 /** The graph in which every state is multiplied by the further input {@link KEEP}. */
 export function withResets(graph: Graph): Graph {
   const keep: GraphNode = { kind: "extra", name: KEEP, text: KEEP, width: 1 };
   const states: ReadonlySet<GraphNode> = new Set(graph.nodes.filter((node) => node.kind === "state"));
-  const reset = substitute(graph, (node) =>
-    states.has(node)
-      ? { kind: "binary", operation: "mul", text: node.text, width: node.width, a: node, b: keep }
-      : undefined,
+  return substitute(
+    graph,
+    (node) =>
+      states.has(node)
+        ? { kind: "binary", operation: "mul", text: node.text, width: node.width, a: node, b: keep }
+        : undefined,
+    [{ name: KEEP, width: 1 }],
   );
-  return { ...reset, extras: [...graph.extras, { name: KEEP, width: 1 }] };
 }
 
 /** What stands before the name of a gate that is a state too. */
