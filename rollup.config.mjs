@@ -9,8 +9,10 @@ const entries = {
   node: "build/ts/node/index.js",
   onnx: "build/ts/io/onnx/index.js",
   keras: "build/ts/io/keras/index.js",
+  arrow: "build/ts/data/arrow.js",
+  parquet: "build/ts/data/parquet.js",
 };
-const external = /^node:/;
+const external = [/^node:/, /^apache-arrow/, /^hyparquet/];
 
 /** @param {import("rollup").RollupLog} warning */
 const onwarn = (warning) => {
@@ -80,7 +82,13 @@ export default [
     output: { dir: "dist", format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name]-shared.cjs" },
   },
   {
-    input: { workerd: entries.index, "onnx.workerd": entries.onnx, "keras.workerd": entries.keras },
+    input: {
+      workerd: entries.index,
+      "onnx.workerd": entries.onnx,
+      "keras.workerd": entries.keras,
+      "arrow.workerd": entries.arrow,
+      "parquet.workerd": entries.parquet,
+    },
     external,
     onwarn,
     plugins: [staticWasm(), nodeResolve()],

@@ -199,6 +199,13 @@ export class DataError extends UnrolledError {
   }
 }
 
+/** A function needs a package that is not installed: an optional peer dependency. */
+export class MissingPackageError extends UnrolledError {
+  constructor(where: string, packages: string) {
+    super("MISSING_PACKAGE", "MissingPackageError", `${where} needs what is not installed: npm install ${packages}`);
+  }
+}
+
 /** A loss or a gradient stopped being finite. The parameters are those before that update. */
 export class TrainingDivergedError extends UnrolledError {
   /** Number of the update, from 1. */

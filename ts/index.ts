@@ -44,6 +44,7 @@ export {
   isUnrolledError,
   LoadError,
   type LoadErrorCategory,
+  MissingPackageError,
   NotInitializedError,
   OutOfMemoryError,
   PromiseInUpdateError,

@@ -78,11 +78,11 @@ export async function* textPieces(source: TextSource): AsyncGenerator<string, vo
 function pieces(source: TextSource): Iterable<Piece> | AsyncIterable<Piece> {
   if (typeof source === "string" || source instanceof Uint8Array) return [source];
   if (Symbol.asyncIterator in source || Symbol.iterator in source) return source as AsyncIterable<Piece>;
-  return fromReader(source as ReadableStream<Piece>);
+  return streamed(source as ReadableStream<Piece>);
 }
 
-/** Not every browser can iterate a stream. */
-async function* fromReader(stream: ReadableStream<Piece>): AsyncGenerator<Piece, void, undefined> {
+/** The pieces of a stream: not every browser can iterate it. @internal */
+export async function* streamed<T>(stream: ReadableStream<T>): AsyncGenerator<T, void, undefined> {
   const reader = stream.getReader();
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
@@ -91,7 +91,8 @@ async function* fromReader(stream: ReadableStream<Piece>): AsyncGenerator<Piece,
   }
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+/** @internal */
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   const both = new Uint8Array(a.length + b.length);
   both.set(a);
   both.set(b, a.length);
