@@ -4,12 +4,14 @@ import { coordinate, escapeXml } from "./svg.js";
 
 /**
  * An SVG document: a row for each target, a column for each prediction.
- * @param options.cell - pixels of a cell's side; default 40
+ * @param matrix - its counts and labels
+ * @param options - `cell`: pixels of a cell's side, default 40; `title`: default "Confusion"
  */
 export function confusionSvg(
   matrix: ConfusionMatrix,
-  { cell = 40, title = "Confusion" }: { readonly cell?: number; readonly title?: string } = {},
+  options: { readonly cell?: number; readonly title?: string } = {},
 ): string {
+  const { cell = 40, title = "Confusion" } = options;
   const { labels } = matrix;
   // About as wide as the longest name.
   const left = 30 + 8 * labels.reduce((longest, label) => Math.max(longest, label.length), 0);

@@ -21,12 +21,10 @@ const COLUMNS = [
  * await train(model, data, { optimizer, onEvent: csvLog((line) => file.write(line)) }).done;
  * ```
  * @param write - takes a line, its line feed included
- * @param options.header - whether the first line names the columns; default true; false to append to a log
+ * @param options - `header`: whether the first line names the columns; default true; false to append to a log
  */
-export function csvLog(
-  write: (line: string) => unknown,
-  { header = true }: { readonly header?: boolean } = {},
-): TrainCallback {
+export function csvLog(write: (line: string) => unknown, options: { readonly header?: boolean } = {}): TrainCallback {
+  const { header = true } = options;
   return async (event) => {
     if (event.kind === "start" && header) await write(`${COLUMNS.join(",")}\n`);
     if (event.kind !== "update" && event.kind !== "valid") return;

@@ -14,6 +14,7 @@ export class Dropout extends Module {
     this.p = p;
   }
 
+  /** x of any shape, with values dropped while a training recording runs. */
   forward(x: Tensor): Tensor {
     return dropout(x, this.p, this.stream);
   }

@@ -71,6 +71,7 @@ export class Tensor {
     return this.pointer;
   }
 
+  /** @internal */
   protected gone(operation: string): never {
     const what = `${operation}: a tensor of shape ${formatShape(this.shape)}`;
     throw new ScopeError(

@@ -52,8 +52,13 @@ export class WeightAverage {
   readonly #averages = new Map<Parameter, Tensor>();
   #count = 0;
 
-  /** @param options.decay - of a moving average, from 0 and below 1; default: the mean of all values */
-  constructor(model: Module, { decay }: { readonly decay?: number } = {}) {
+  /**
+   * @param model - whose parameters are averaged
+   * @param options - `decay`: of a moving average, from 0 and below 1; default: the mean of all values
+   * @throws ArgumentError when the decay is out of that range
+   */
+  constructor(model: Module, options: { readonly decay?: number } = {}) {
+    const { decay } = options;
     if (decay !== undefined) checkRange("WeightAverage", "decay", decay, 0, 1);
     this.#model = model;
     this.#decay = decay;
@@ -83,6 +88,7 @@ export class WeightAverage {
     return withValues(this.#averages, fn);
   }
 
+  /** Copies of the averages, for {@link loadStateDict}. */
   stateDict(): WeightAverageState {
     const tensors: StateDict = new Map();
     for (const [name, parameter] of this.#model.namedParameters()) {

@@ -115,8 +115,12 @@ export class NonMonotoneTrigger {
   readonly #patience: number;
   #losses: number[] = [];
 
-  /** @param options.patience - the paper's n, a whole number from 0; default 5 */
-  constructor({ patience = 5 }: { readonly patience?: number } = {}) {
+  /**
+   * @param options - `patience`: the paper's n, a whole number from 0; default 5
+   * @throws ArgumentError when it is not such a number
+   */
+  constructor(options: { readonly patience?: number } = {}) {
+    const { patience = 5 } = options;
     if (!(Number.isSafeInteger(patience) && patience >= 0)) {
       throw new ArgumentError("NonMonotoneTrigger", "patience", "a whole number from 0", patience);
     }
@@ -135,6 +139,7 @@ export class NonMonotoneTrigger {
     return { losses: [...this.#losses] };
   }
 
+  /** Goes on from where another stood. */
   loadStateDict({ losses }: { readonly losses: readonly number[] }): void {
     this.#losses = [...losses];
   }

@@ -31,13 +31,16 @@ export interface TruncatedWindow {
 
 /**
  * The windows of a sequence, in order; steps that do not fill a last k1 are left out.
- * @param options.k1 - steps between updates
- * @param options.k2 - steps unrolled, a multiple of k1 so that every window starts where another ended; default k1
+ * @param steps - steps of the sequence
+ * @param options - `k1`: steps between updates; `k2`: steps unrolled, a multiple of k1 so that every window starts where
+ *   another ended, default k1
+ * @throws ArgumentError when they are not such numbers
  */
 export function* truncatedWindows(
   steps: number,
-  { k1, k2 = k1 }: { readonly k1: number; readonly k2?: number },
+  options: { readonly k1: number; readonly k2?: number },
 ): Generator<TruncatedWindow, void, undefined> {
+  const { k1, k2 = k1 } = options;
   if (!(Number.isSafeInteger(k1) && k1 >= 1)) {
     throw new ArgumentError("truncatedWindows", "k1", "a whole number from 1", k1);
   }

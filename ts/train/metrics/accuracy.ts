@@ -9,8 +9,12 @@ export class Accuracy {
   #right = 0;
   #count = 0;
 
-  /** @param options.topK - how many of the highest scores may be the target; default 1 */
-  constructor({ topK = 1 }: { readonly topK?: number } = {}) {
+  /**
+   * @param options - `topK`: how many of the highest scores may be the target; default 1
+   * @throws ArgumentError when that is not a whole number from 1
+   */
+  constructor(options: { readonly topK?: number } = {}) {
+    const { topK = 1 } = options;
     if (!(Number.isSafeInteger(topK) && topK >= 1)) {
       throw new ArgumentError("Accuracy", "topK", "a whole number from 1", topK);
     }

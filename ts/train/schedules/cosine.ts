@@ -24,6 +24,11 @@ export interface CosineAnnealingOptions {
   readonly afterwards?: "rise" | "hold";
 }
 
+/**
+ * Half a wave from `lr` down to the minimum: minimum + (lr - minimum) (1 + cos(pi t / steps)) / 2.
+ * Loshchilov & Hutter 2017, "SGDR", without restarts.
+ * @throws ArgumentError naming the option
+ */
 export function cosineAnnealing(
   lr: number,
   { steps, minimum = 0, afterwards = "rise" }: CosineAnnealingOptions,

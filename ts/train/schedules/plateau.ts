@@ -114,10 +114,12 @@ export class ReduceOnPlateau {
     return sign * (metric - (this.#best + sign * margin)) > 0;
   }
 
+  /** Where it stands, for {@link loadStateDict}. */
   stateDict(): PlateauState {
     return { lr: this.#lr, best: this.#best, badCount: this.#badCount, cooldownLeft: this.#cooldownLeft };
   }
 
+  /** Goes on from where another stood. */
   loadStateDict({ lr, best, badCount, cooldownLeft }: PlateauState): void {
     checkRate("ReduceOnPlateau", "lr", lr);
     this.#lr = lr;
