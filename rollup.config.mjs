@@ -68,7 +68,7 @@ function types(extension) {
 /** @type {import("rollup").RollupOptions[]} */
 export default [
   {
-    input: { ...entries, cli: "build/ts/cli/main.js" },
+    input: { ...entries, cli: "build/ts/cli/main.js", replica: "build/ts/cli/replica.js" },
     external,
     onwarn,
     plugins: [inlineWasm(), nodeResolve()],

@@ -25,6 +25,17 @@ describe("examples", () => {
     expect(output.split("\n").length).toBeGreaterThan(8);
   });
 
+  it("threads.mjs learns the same on one, two and three threads", async () => {
+    const runs = await Promise.all(["1", "2", "3"].map((threads) => outputOf("threads.mjs", threads)));
+    const [alone = [], ...split] = runs.map((output) =>
+      Array.from(output.matchAll(/^\w+ ([\d.]+)$/gm), ([, loss]) => Number(loss)),
+    );
+    expect(alone.length).toBeGreaterThan(4);
+    // From a validation after one epoch to one at the end.
+    expect(alone.at(-1)).toBeLessThan(alone[0] as number);
+    for (const losses of split) losses.forEach((loss, i) => expect(loss).toBeCloseTo(alone[i] as number, 2));
+  });
+
   it("tagger.mjs finds the peaks", async () => {
     // Peaks are about a third, so the commonest tag alone would reach two thirds.
     const accuracy = Number(/accuracy on new sequences: ([\d.]+)%/.exec(await outputOf("tagger.mjs"))?.[1]);

@@ -1,12 +1,15 @@
 /** `unrolled train`: from a text file to a model file. */
+import { Worker } from "node:worker_threads";
 import { type LanesSplit, lanes } from "../data/lanes.js";
 import { isUnrolledError } from "../errors.js";
 import { generate } from "../infer/generate.js";
+import { save } from "../io/model-file.js";
 import { readText } from "../node/files.js";
 import { LanguageModel } from "../tasks/language-model.js";
 import { CharTokenizer } from "../text/char-tokenizer.js";
 import { readCheckpoint } from "../train/checkpoint.js";
 import { type EndEvent, train } from "../train/loop.js";
+import { replicas } from "../train/replicas/replicas.js";
 import { count, flag, listOf, number, parseArguments, string, type Usage, type Values } from "./arguments.js";
 import { cells } from "./cells.js";
 import { CommandError, checkPrompt, UsageError } from "./errors.js";
@@ -29,6 +32,7 @@ const fixedOptions = {
   }),
   "early-stop": count("end when so many validations in a row have not been the lowest (default: never)"),
   "validate-every": count("updates between validations (default: so that they take about a tenth of the time)"),
+  threads: count("threads that share each update's lanes; another number rounds differently (default 1)", { max: 256 }),
   seed: count("seed of everything random; the same command gives the same file (default 1)", {
     min: 0,
     max: Number.MAX_SAFE_INTEGER,
@@ -87,6 +91,7 @@ export const trainUsage: Usage<typeof options> = {
   examples: [
     "unrolled train shakespeare.txt --out shakespeare.safetensors",
     "unrolled train shakespeare.txt --cell gru --hidden 256 --dropout 0.2",
+    "unrolled train shakespeare.txt --threads 2",
     "unrolled train shakespeare.txt --preset min-char-rnn --updates 10000",
     "unrolled train shakespeare.txt --schedule cosine:steps=5000 --warm-up 100",
     "unrolled train shakespeare.txt --schedule plateau:patience=2 --early-stop 8",
@@ -117,6 +122,13 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const { seed = 1, validation = 0.05, seconds = null, prompt = "" } = values;
   const out = resumed?.out ?? given.out ?? "lm.safetensors";
   const recipe = recipeOf(values, seed);
+  const { threads = 1 } = values;
+  const { batchSize } = recipe.lanes;
+  if (threads > batchSize) {
+    throw new UsageError(
+      `--threads is ${threads}, but there ${batchSize === 1 ? "is 1 lane" : `are ${batchSize} lanes`} to share: see --batch-size`,
+    );
+  }
 
   const text = await readText(file);
   const name = file === "-" ? "standard input" : file;
@@ -199,6 +211,7 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
           checkpointMetadata: (update: number) => keeper.metadata(update),
         }),
     resume: resumed?.bytes,
+    replicas: threads === 1 ? undefined : replicas({ n: threads, worker: () => replicaOf(model) }),
     signal: interruption.signal,
   });
   let sampledAt = 0;
@@ -259,6 +272,11 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
       replaces,
     };
   }
+}
+
+/** A thread with the same model. */
+function replicaOf(model: LanguageModel): Worker {
+  return new Worker(new URL("./replica.js", import.meta.url), { workerData: save(model) });
 }
 
 /** Whether the run ended by itself. */
