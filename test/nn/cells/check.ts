@@ -16,7 +16,7 @@ export function furtherSizes(entry: Entry): never {
 }
 
 /** A layer of an entry in its test sizes, its parameters uniform on [-0.6, 0.6). */
-export function makeLayer(entry: Entry, core: u.Core, options: u.RecurrentOptions = {}): AnyLayer {
+export function makeLayer(entry: Entry, core: u.Core, options: u.RecurrentOptions & u.CompiledOptions = {}): AnyLayer {
   const given = { ...options, ...(furtherSizes(entry) as object) };
   const layer = entry.make(entry.square === true ? hidden : inputs, hidden, given);
   return layer.init({ seed: 1, core, initializer: u.uniform(-0.6, 0.6) });

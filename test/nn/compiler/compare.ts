@@ -12,6 +12,8 @@ export function results(
   options: {
     readonly lengths?: readonly number[];
     readonly state?: boolean;
+    /** Where initial states are drawn from, if not from [-1, 1). */
+    readonly states?: Readonly<Record<string, readonly [low: number, high: number]>> | undefined;
     readonly ids?: u.Ids;
     readonly forward?: Partial<u.CompiledSequenceOptions<string>>;
     readonly inputs?: Readonly<Record<string, readonly number[]>>;
@@ -21,8 +23,8 @@ export function results(
   const { core } = layer;
   const batch = shape[layer.batchFirst ? 0 : 1] as number;
   const found = new Map<string, Float32Array>();
-  const leaf = (name: string, size: readonly number[], seed: number): u.Tensor => {
-    const made = u.tensor([...draw(size, seed).data], size, core);
+  const leaf = (name: string, size: readonly number[], seed: number, range: readonly [number, number] = [-1, 1]) => {
+    const made = u.tensor([...draw(size, seed, ...range).data], size, core);
     leaves.set(name, made);
     return made;
   };
@@ -31,7 +33,7 @@ export function results(
   const state = Object.fromEntries(
     layer.states.map(({ name, size }, i) => [
       name,
-      leaf(`${name}0`, [layer.numLayers * layer.directions, batch, size], 32 + i),
+      leaf(`${name}0`, [layer.numLayers * layer.directions, batch, size], 32 + i, options.states?.[name]),
     ]),
   );
   const inputs = Object.fromEntries(
