@@ -34,6 +34,7 @@ export {
 export { type SeriesBatch, type SeriesOptions, SeriesWindows, seriesWindows } from "./data/series.js";
 export { type ExampleSplit, type SplitOptions, splitExamples } from "./data/split.js";
 export type { TextSource } from "./data/text-source.js";
+export { readBinaryWordVectors, readWordVectors, type WordVectorOptions } from "./data/word-vectors.js";
 export {
   ArgumentError,
   CellDefinitionError,
@@ -269,6 +270,10 @@ export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
+export { type BagOfWordsBatch, ContinuousBagOfWords } from "./tasks/word-vectors/cbow.js";
+export { type CoOccurrences, coOccurrences, GloVe } from "./tasks/word-vectors/glove.js";
+export { SkipGram, type SkipGramBatch } from "./tasks/word-vectors/skip-gram.js";
+export { bagOfWordsBatches, skipGramBatches, type WindowOptions } from "./tasks/word-vectors/windows.js";
 export { add, div, maximum, minimum, mul, sub } from "./tensor/binary.js";
 export { dropout, maskedFill } from "./tensor/dropout.js";
 export { type EmbeddingOptions, embedding, oneHot } from "./tensor/embedding.js";
@@ -319,6 +324,7 @@ export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from 
 export { tokenizerFromJSON } from "./text/from-json.js";
 export type { TokenDecoder, Tokenizer, TokenizerJSON } from "./text/tokenizer.js";
 export { WordTokenizer, type WordTokenizerOptions } from "./text/word-tokenizer.js";
+export { type AnalogyOptions, type Neighbour, WordVectors } from "./text/word-vectors.js";
 export { Adadelta, type AdadeltaOptions } from "./train/adadelta.js";
 export { Adagrad, type AdagradOptions } from "./train/adagrad.js";
 export { Adam, type AdamOptions } from "./train/adam.js";
