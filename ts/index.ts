@@ -357,6 +357,7 @@ export {
 } from "./train/loop.js";
 export { limitNorm } from "./train/max-norm.js";
 export { Accuracy } from "./train/metrics/accuracy.js";
+export { Bleu, type BleuScore, tokenize13a } from "./train/metrics/bleu.js";
 export { type ClassScores, ConfusionMatrix } from "./train/metrics/confusion.js";
 export { MeanAbsoluteError, MeanAbsoluteScaledError } from "./train/metrics/forecast.js";
 export { Likelihood } from "./train/metrics/likelihood.js";
