@@ -72,6 +72,13 @@ const mistakes: readonly Mistake[] = [
   [["train", text, ...tiny, "--schedule", "plateau", "--validation", "0"], 2, /plateau takes validation/],
   [["train", text, ...tiny, "--schedule", "plateau", "--warm-up", "5"], 2, /--warm-up and --schedule plateau exclude/],
   [["train", text, ...tiny, "--early-stop", "2", "--validation", "0"], 2, /--early-stop takes validation/],
+  [["train", text, ...tiny, "--non-monotone", "2"], 2, /--non-monotone takes --optimizer averaged-sgd/],
+  [
+    ["train", text, ...tiny, "--optimizer", "averaged-sgd", "--non-monotone", "2", "--validation", "0"],
+    2,
+    /--non-monotone takes validation/,
+  ],
+  [["train", text, "--recompute", "0"], 2, /--recompute must be a whole number from 1/],
   [["train", text, "--early-stop", "0"], 2, /--early-stop must be a whole number from 1/],
   [["train", text, ...tiny, "--embedding-dropout", "0.1"], 2, /--embedding-dropout takes embeddings: --embedding N/],
   [["train", text, ...tiny, "--tie-weights"], 2, /--tie-weights takes embeddings as large as a layer: --embedding 16/],

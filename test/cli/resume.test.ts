@@ -44,12 +44,12 @@ const recipes: Readonly<Record<string, readonly string[]>> = {
     ...["--validate-every", "30", "--updates", "1500"],
   ],
   "min-char-rnn": ["--preset", "min-char-rnn", "--validate-every", "90", "--updates", "4000"],
-  "every regulariser, accumulation, averaged SGD on a plateau": [
+  "every regulariser, accumulation, NT-ASGD on a plateau, steps computed again": [
     ...["--hidden", "12", "--layers", "2", "--embedding", "12", "--tie-weights", "--dropout", "0.2", ...sizes],
     ...["--input-dropout", "0.1", "--locked-dropout", "--embedding-dropout", "0.1", "--weight-dropout", "0.3"],
     ...["--label-smoothing", "0.05", "--accumulate", "2", "--optimizer", "averaged-sgd", "--lr", "2"],
     ...["--weight-decay", "1e-6", "--schedule", "plateau:patience=1,factor=0.5", "--validate-every", "20"],
-    ...["--early-stop", "40", "--updates", "700"],
+    ...["--early-stop", "40", "--updates", "700", "--non-monotone", "2", "--recompute", "5"],
   ],
   "a GRU with NAdam and no validation": [
     ...["--cell", "gru", "--hidden", "14", "--embedding", "6", ...sizes.slice(0, 6), "--optimizer", "nadam"],

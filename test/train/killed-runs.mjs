@@ -22,6 +22,11 @@ const optimizers = {
   Adadelta: (model) => new u.Adadelta(model, { lr }),
   Lion: (model) => new u.Lion(model, { lr }),
   AveragedSGD: (model) => new u.AveragedSGD(model, { lr, averageAfter: 4 }),
+  // At such a rate the loss rises soon.
+  "NT-ASGD": (model) => {
+    const trigger = new u.NonMonotoneTrigger({ patience: 0 });
+    return new u.AveragedSGD(model, { lr, trigger, groups: [{ match: () => true, lrScale: 1500 }] });
+  },
 };
 
 /** @type {Record<string, () => import("unrolled").Schedule | import("unrolled").ReduceOnPlateau>} */
@@ -50,16 +55,17 @@ const finals = {};
 /**
  * @param {string} name
  * @param {boolean} carried
- * @param {(model: import("unrolled").Module) => import("unrolled").Optimizer} optimizer
+ * @param {(model: import("unrolled").Module) => import("unrolled").Optimizer} makeOptimizer
  * @param {() => import("unrolled").Schedule | import("unrolled").ReduceOnPlateau} schedule
  */
-async function* run(name, carried, optimizer, schedule) {
+async function* run(name, carried, makeOptimizer, schedule) {
   const model = new u.LanguageModel({ tokenizer, cell: u.LSTM, hiddenSize: 3, numLayers: 2, dropout: 0.3 });
   model.init({ seed: 4 });
   const data = u.lanes(tokenizer.encode(text), { batchSize: 2, seqLen: 11, validation: 0.15 });
   const checkpoint = folder === undefined ? undefined : pathOf(name, "checkpoint");
+  const optimizer = makeOptimizer(model);
   const events = u.train(model, data.train, {
-    optimizer: optimizer(model),
+    optimizer,
     schedule: schedule(),
     // Without a state to carry every batch is a first one.
     ...(carried ? {} : { loss: (lm, batch, state) => lm.loss({ ...batch, first: true }, state) }),
@@ -77,7 +83,7 @@ async function* run(name, carried, optimizer, schedule) {
     }
     yield;
   }
-  const bytes = u.save(model);
+  const bytes = optimizer.withAverages(() => u.save(model));
   finals[name] = createHash("sha256").update(bytes).digest("hex");
   if (folder !== undefined) await saveFile(pathOf(name, "done"), "");
 }

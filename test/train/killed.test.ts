@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), "unrolled-killed-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Optimizers x schedules x whether the state is carried. */
-const COUNT = 9 * 11 * 2;
+const COUNT = 10 * 11 * 2;
 
 /** Runs them all, and kills the process some milliseconds after so many checkpoints; what it wrote, null where it was killed. */
 function runAll(args: readonly string[], checkpoints = Infinity, delay = 0): Promise<string | null> {

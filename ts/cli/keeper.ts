@@ -4,6 +4,7 @@ import { CheckpointFiles } from "../node/checkpoint-files.js";
 import { checkSavable, FileError, saveFile } from "../node/files.js";
 import type { LanguageModel } from "../tasks/language-model.js";
 import type { CheckpointEvent, UpdateEvent, ValidEvent } from "../train/loop.js";
+import type { Optimizer } from "../train/optimizer.js";
 import { CommandError } from "./errors.js";
 import type { SaveReason } from "./events.js";
 import type { Recipe } from "./recipe.js";
@@ -26,6 +27,8 @@ export interface KeeperOptions {
   /** Of the model. */
   readonly path: string;
   readonly model: LanguageModel;
+  /** Whose averages, where it makes them, are what is saved. */
+  readonly optimizer: Optimizer;
   readonly recipe: Recipe;
   readonly seed: number;
   readonly run: Pick<RunRecord, "options" | "text">;
@@ -41,6 +44,7 @@ export class Keeper {
   readonly #checkpoints: CheckpointFiles;
   readonly #resumed: Resumption | undefined;
   readonly #model: LanguageModel;
+  readonly #optimizer: Optimizer;
   readonly #recipe: Recipe;
   readonly #seed: number;
   readonly #run: Pick<RunRecord, "options" | "text">;
@@ -54,10 +58,11 @@ export class Keeper {
   /** What could not be written; tried again at the end. */
   #unwritten: Snapshot | undefined;
 
-  constructor({ path, model, recipe, seed, run, resumed, keep }: KeeperOptions) {
+  constructor({ path, model, optimizer, recipe, seed, run, resumed, keep }: KeeperOptions) {
     this.#path = path;
     this.#checkpoints = new CheckpointFiles(checkpointPathOf(path), { keep });
     this.#model = model;
+    this.#optimizer = optimizer;
     this.#recipe = recipe;
     this.#seed = seed;
     this.#run = run;
@@ -190,7 +195,8 @@ export class Keeper {
 
   #snapshot(reason: SaveReason): Snapshot {
     const savedUpdate = this.#update;
-    const bytes = save(this.#model, { metadata: [["training", this.#facts(savedUpdate)]] });
+    const metadata = [["training", this.#facts(savedUpdate)]] as const;
+    const bytes = this.#optimizer.withAverages(() => save(this.#model, { metadata }));
     return { reason, savedUpdate, savedLoss: this.#lossAt(savedUpdate), bytes };
   }
 

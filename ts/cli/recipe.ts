@@ -7,7 +7,7 @@ import { Adadelta } from "../train/adadelta.js";
 import { Adagrad } from "../train/adagrad.js";
 import { Adam } from "../train/adam.js";
 import { AdamW } from "../train/adamw.js";
-import { AveragedSGD } from "../train/averaged-sgd.js";
+import { AveragedSGD, NonMonotoneTrigger } from "../train/averaged-sgd.js";
 import { Lion } from "../train/lion.js";
 import type { TrainOptions } from "../train/loop.js";
 import { NAdam } from "../train/nadam.js";
@@ -61,6 +61,15 @@ export const recipeOptions = {
   "seq-len": count("characters of an update in each lane: how far gradients go back", { max: 1_000_000 }),
   "batch-size": count("lanes: places of the text that are read side by side", { max: 1_000_000 }),
   optimizer: choice("optimizer, with its usual settings instead of the preset's", optimizers),
+  "non-monotone": count(
+    "averaged-sgd begins to average when a validation loss is above the lowest of all but the N before it (NT-ASGD; " +
+      "default: after a million updates); validation, samples and the saved model then have the averages",
+    { min: 0, max: 1_000_000 },
+  ),
+  recompute: count(
+    "less memory for a large --seq-len: keep the states of every N-th step alone, and compute the others again (default: keep all)",
+    { max: 1_000_000 },
+  ),
   lr: number("learning rate", { above: 0, max: 1000 }),
   "weight-decay": number("weight decay (default: the optimizer's)", { min: 0, max: 1000 }),
   schedule: scheduleOption,
@@ -102,6 +111,10 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
     ...(lr === undefined ? {} : { lr }),
     ...(weightDecay === undefined ? {} : { weightDecay }),
   };
+  const patience = values["non-monotone"];
+  if (patience !== undefined && Chosen !== AveragedSGD) {
+    throw new UsageError("--non-monotone takes --optimizer averaged-sgd");
+  }
   const hiddenSize = values.hidden ?? model.hiddenSize;
   if (values["embedding-dropout"] !== undefined && !embeddingSize) {
     throw new UsageError("--embedding-dropout takes embeddings: --embedding N");
@@ -125,11 +138,15 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
       weightDropout: values["weight-dropout"],
       tieWeights: values["tie-weights"] ?? model.tieWeights,
       labelSmoothing: values["label-smoothing"],
+      recompute: values.recompute ?? model.recompute,
     },
     initializer: preset.initializer,
     lanes: { ...lanes, seqLen, batchSize: values["batch-size"] ?? lanes.batchSize },
-    optimizer: (lm) =>
-      Chosen === undefined ? preset.optimizer(lm, optimizerOptions) : new Chosen(lm, optimizerOptions),
+    optimizer: (lm) => {
+      if (Chosen === undefined) return preset.optimizer(lm, optimizerOptions);
+      if (patience === undefined) return new Chosen(lm, optimizerOptions);
+      return new AveragedSGD(lm, { ...optimizerOptions, trigger: new NonMonotoneTrigger({ patience }) });
+    },
     training: {
       smoothing: training.smoothing,
       clipGradNorm: clipGradNorm === 0 ? undefined : clipGradNorm,

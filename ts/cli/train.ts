@@ -96,6 +96,8 @@ export const trainUsage: Usage<typeof options> = {
     "unrolled train shakespeare.txt --schedule cosine:steps=5000 --warm-up 100",
     "unrolled train shakespeare.txt --schedule plateau:patience=2 --early-stop 8",
     "unrolled train shakespeare.txt --weight-dropout 0.5 --weight-decay 1e-6",
+    "unrolled train shakespeare.txt --optimizer averaged-sgd --lr 30 --clip-norm 0.25 --non-monotone 5",
+    "unrolled train shakespeare.txt --seq-len 2000 --recompute 45",
     "unrolled train shakespeare.txt --resume shakespeare.safetensors --epochs 20",
     "cat *.md | unrolled train - --seconds 60 --prompt '# '",
   ],
@@ -144,14 +146,19 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   // Before a checkpoint gives the optimizer the rate of its last update.
   const schedule = recipe.schedule(optimizer.lr);
   const earlyStop = values["early-stop"];
-  if (data.valid === undefined && (earlyStop !== undefined || typeof schedule === "object")) {
-    const option = earlyStop === undefined ? "--schedule plateau" : "--early-stop";
-    throw new UsageError(`${option} takes validation: --validation must be above 0`);
+  const validating = [
+    ...(earlyStop === undefined ? [] : ["--early-stop"]),
+    ...(typeof schedule === "object" ? ["--schedule plateau"] : []),
+    ...(values["non-monotone"] === undefined ? [] : ["--non-monotone"]),
+  ];
+  if (data.valid === undefined && validating[0] !== undefined) {
+    throw new UsageError(`${validating[0]} takes validation: --validation must be above 0`);
   }
   if (resumed !== undefined) named(resumed.path, () => readCheckpoint(resumed.bytes, model, optimizer), MARKED);
   const keeper = new Keeper({
     path: out,
     model,
+    optimizer,
     recipe,
     seed,
     run: { options: written, text: identity },
@@ -233,7 +240,7 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   }
   const { update, epoch } = end as EndEvent;
   if (sampleEvery > 0 && sampledAt !== update && isDone(end)) {
-    await reporter.report({ kind: "sample", update, epoch, text: sample(model) });
+    await reporter.report({ kind: "sample", update, epoch, text: optimizer.withAverages(() => sample(model)) });
   }
   await reporter.report({
     ...(end as EndEvent),

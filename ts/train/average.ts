@@ -18,8 +18,8 @@ export interface WeightAverageState {
 }
 
 /**
- * Runs `fn`, which must be synchronous, while parameters hold other values, and puts their own back, also when it
- * throws. Both are moved as bits: nothing is rounded. @internal
+ * Runs `fn` while parameters hold other values, and puts their own back, also when it throws; when it returns a promise,
+ * once that has settled. Both are moved as bits: nothing is rounded. @internal
  */
 export function withValues<R>(values: Iterable<readonly [Parameter, Tensor]>, fn: () => R): R {
   const own = Array.from(values, ([parameter, other]) => {
@@ -27,11 +27,19 @@ export function withValues<R>(values: Iterable<readonly [Parameter, Tensor]>, fn
     parameter.write(other.toArray());
     return [parameter, kept] as const;
   });
-  try {
-    return fn();
-  } finally {
+  const putBack = (): void => {
     for (const [parameter, kept] of own) parameter.write(kept);
+  };
+  let result: R;
+  try {
+    result = fn();
+  } catch (error) {
+    putBack();
+    throw error;
   }
+  if (result instanceof Promise) return result.finally(putBack) as R;
+  putBack();
+  return result;
 }
 
 /**
@@ -83,7 +91,10 @@ export class WeightAverage {
     core.writing = false;
   }
 
-  /** Runs `fn`, synchronously, with the averages as the model's weights; before the first {@link update} with its own. */
+  /**
+   * Runs `fn` with the averages as the model's weights, if it returns a promise until that has settled; before the first
+   * {@link update} with its own.
+   */
   run<R>(fn: () => R): R {
     return withValues(this.#averages, fn);
   }

@@ -7,15 +7,13 @@
  *     a = a + (p - a) / max(1, t - 1 - averageAfter)
  *
  * With the trigger of Merity, Keskar & Socher 2018, "Regularizing and Optimizing LSTM Language Models" (NT-ASGD),
- * `lambda` is 0 and averaging begins when validation stops to improve:
+ * `lambda` is 0 and averaging begins when validation stops to improve. `train` tells the optimizer its validation losses,
+ * and uses the averages to validate, for samples and for the weights that `keepBest` keeps:
  *
  * ```ts
- * const optimizer = new AveragedSGD(model, { lr: 30, lambda: 0, averageAfter: Infinity });
- * const trigger = new NonMonotoneTrigger();
- * // after each validation
- * if (trigger.observe(validLoss)) optimizer.startAveraging();
- * // to evaluate and to save
- * optimizer.withAverages(() => save(model));
+ * const optimizer = new AveragedSGD(model, { lr: 30, trigger: new NonMonotoneTrigger() });
+ * await train(model, data, { optimizer, valid, epochs: 100 }).done;
+ * const bytes = optimizer.withAverages(() => save(model));
  * ```
  */
 import type { Core } from "../core/core.js";
@@ -28,12 +26,14 @@ import { checkRange, Optimizer, type OptimizerOptions } from "./optimizer.js";
 
 /** Options of {@link AveragedSGD}; `lr` defaults to 0.01. */
 export interface AveragedSGDOptions extends OptimizerOptions {
-  /** Decay of parameters and of the learning rate; default 0.0001. */
+  /** Decay of parameters and of the learning rate; default 0.0001, with a trigger 0. */
   readonly lambda?: number;
   /** How fast the learning rate decays; default 0.75. */
   readonly alpha?: number;
-  /** Updates before averaging begins; default 1 000 000. */
+  /** Updates before averaging begins; default 1 000 000, with a trigger Infinity. */
   readonly averageAfter?: number;
+  /** Has averaging begin when it tells, unless it has begun before: see {@link AveragedSGD.observe}. Default none. */
+  readonly trigger?: NonMonotoneTrigger;
 }
 
 export class AveragedSGD extends Optimizer {
@@ -42,16 +42,19 @@ export class AveragedSGD extends Optimizer {
   readonly #lambda: number;
   readonly #alpha: number;
   #averageAfter: number;
+  readonly #trigger: NonMonotoneTrigger | undefined;
 
   constructor(target: Module | Iterable<Parameter>, options: AveragedSGDOptions = {}) {
     super(target, 1e-2, options);
-    const { lambda = 1e-4, alpha = 0.75, averageAfter = 1e6 } = options;
+    const { trigger, alpha = 0.75 } = options;
+    const { lambda = trigger ? 0 : 1e-4, averageAfter = trigger ? Infinity : 1e6 } = options;
     checkRange("AveragedSGD", "lambda", lambda, 0, Infinity);
     checkRange("AveragedSGD", "alpha", alpha, 0, Infinity);
     if (!(averageAfter >= 0)) throw new ArgumentError("AveragedSGD", "averageAfter", "at least 0", averageAfter);
     this.#lambda = lambda;
     this.#alpha = alpha;
     this.#averageAfter = averageAfter;
+    this.#trigger = trigger;
   }
 
   /** Updates before averaging begins. */
@@ -59,10 +62,23 @@ export class AveragedSGD extends Optimizer {
     return this.#averageAfter;
   }
 
+  /** Whether an update has been averaged. */
+  get averaging(): boolean {
+    return this.#done > this.#averageAfter;
+  }
+
+  get #done(): number {
+    return Math.max(...this.parameters.map((parameter) => this.stepsOf(parameter)));
+  }
+
   /** Averages from now on, if it does not yet. */
   startAveraging(): void {
-    const done = Math.max(...this.parameters.map((parameter) => this.stepsOf(parameter)));
-    this.#averageAfter = Math.min(this.#averageAfter, done);
+    this.#averageAfter = Math.min(this.#averageAfter, this.#done);
+  }
+
+  /** Takes the loss of a validation, by which a `trigger` begins to average. `train` calls it. */
+  override observe(loss: number): void {
+    if (!this.averaging && this.#trigger?.observe(loss)) this.startAveraging();
   }
 
   /** Copies of the averages of parameters that were updated, by name; before averaging begins the parameters themselves. */
@@ -75,9 +91,12 @@ export class AveragedSGD extends Optimizer {
     );
   }
 
-  /** Runs `fn`, synchronously, with the averages as the parameters' values. */
-  withAverages<R>(fn: () => R): R {
-    return withValues(this.#held(), fn);
+  /**
+   * Runs `fn` with the averages as the parameters' values, if it returns a promise until that has settled; before
+   * averaging begins with the values as they are.
+   */
+  override withAverages<R>(fn: () => R): R {
+    return this.averaging ? withValues(this.#held(), fn) : fn();
   }
 
   #held() {
@@ -88,14 +107,18 @@ export class AveragedSGD extends Optimizer {
   }
 
   protected override numbers(): Record<string, number> {
-    return { averageAfter: this.#averageAfter };
+    const losses = this.#trigger?.stateDict().losses ?? [];
+    return { averageAfter: this.#averageAfter, ...Object.fromEntries(losses.map((loss, i) => [`loss${i}`, loss])) };
   }
 
-  protected override loadNumbers({ averageAfter = NaN }: Readonly<Record<string, number>>): void {
+  protected override loadNumbers({ averageAfter = NaN, ...rest }: Readonly<Record<string, number>>): void {
     if (!(averageAfter >= 0)) {
       throw new LoadError("value", `optimizer state: averageAfter must be at least 0, got ${averageAfter}`);
     }
     this.#averageAfter = averageAfter;
+    const losses: number[] = [];
+    for (let loss = rest["loss0"]; loss !== undefined; loss = rest[`loss${losses.length}`]) losses.push(loss);
+    this.#trigger?.loadStateDict({ losses });
   }
 
   protected apply(core: Core, p: Parameter, gradient: number, slot: (name: string) => number, step: number): void {

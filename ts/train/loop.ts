@@ -102,7 +102,10 @@ export interface TrainOptions<M, B> extends ClipOptions {
   readonly updates?: number | undefined;
   /** The last update is the first that ends after so many seconds by the clock; default: no limit. With one, no two runs are the same. */
   readonly seconds?: number | undefined;
-  /** What to validate on: anything that can be iterated anew each time. */
+  /**
+   * What to validate on: anything that can be iterated anew each time. An optimizer that averages weights
+   * (`AveragedSGD`) has the averages validated, kept by `keepBest` and used for samples, once it has begun.
+   */
   readonly valid?: Iterable<B> | AsyncIterable<B> | undefined;
   /** Updates between validations; default: at the end of each epoch. At the end of the run in any case. */
   readonly validEvery?: number | undefined;
@@ -711,28 +714,15 @@ class TypedLoop<M extends Module, B> implements Loop {
   }
 
   async *#validate(valid: Iterable<B> | AsyncIterable<B>): AsyncGenerator<ValidEvent, void, undefined> {
-    const state = new CarriedState<RecurrentState>();
-    const average = new Average();
-    try {
-      for await (const batch of valid) {
-        const loss =
-          this.#replicas === undefined
-            ? (this.#model.run((model) => this.#loss(model, batch, state).item()) as number)
-            : await this.#replicas.evaluate(batch, state);
-        average.add(loss, targetsOf(batch));
-        if (this.#breather.due) await this.#breather.breathe();
-        if (this.#aborted) return;
-      }
-    } finally {
-      state.dispose();
-    }
-    const loss = average.take();
+    const { earlyStop, schedule, optimizer } = this.#options;
+    const loss = await optimizer.withAverages(() => this.#validLossOf(valid));
+    if (loss === undefined) return;
     const best = loss < this.#best;
     if (best) {
       this.#best = loss;
-      if (this.#options.keepBest === true) this.#bestWeights = this.#model.stateDict();
+      if (this.#options.keepBest === true) this.#bestWeights = optimizer.withAverages(() => this.#model.stateDict());
     }
-    const { earlyStop, schedule } = this.#options;
+    optimizer.observe(loss);
     if (earlyStop !== undefined) {
       const improved = loss < this.#stopBest - (earlyStop.minimumImprovement ?? 0);
       if (improved) this.#stopBest = loss;
@@ -745,8 +735,29 @@ class TypedLoop<M extends Module, B> implements Loop {
     yield { kind: "valid", update: this.#update, epoch: this.#epoch, loss, bitsPerChar: loss * Math.LOG2E, best };
   }
 
+  /** Mean loss over all targets; undefined when the signal cut it short. */
+  async #validLossOf(valid: Iterable<B> | AsyncIterable<B>): Promise<number | undefined> {
+    const state = new CarriedState<RecurrentState>();
+    const average = new Average();
+    try {
+      for await (const batch of valid) {
+        const loss =
+          this.#replicas === undefined
+            ? (this.#model.run((model) => this.#loss(model, batch, state).item()) as number)
+            : await this.#replicas.evaluate(batch, state);
+        average.add(loss, targetsOf(batch));
+        if (this.#breather.due) await this.#breather.breathe();
+        if (this.#aborted) return undefined;
+      }
+    } finally {
+      state.dispose();
+    }
+    return average.take();
+  }
+
   #sampleEvent(sample: (model: M) => string): SampleEvent {
-    return { kind: "sample", update: this.#update, epoch: this.#epoch, text: sample(this.#model) };
+    const text = this.#options.optimizer.withAverages(() => sample(this.#model));
+    return { kind: "sample", update: this.#update, epoch: this.#epoch, text };
   }
 }
 

@@ -355,6 +355,14 @@ export abstract class Optimizer {
     });
   }
 
+  /** Is told the loss of every validation of `train`; does nothing, except in {@link AveragedSGD}. */
+  observe(_loss: number): void {}
+
+  /** Runs `fn`, with averages as the parameters' values where the optimizer makes them, see {@link AveragedSGD}. */
+  withAverages<R>(fn: () => R): R {
+    return fn();
+  }
+
   /** Copies of everything that a later {@link loadStateDict} needs. */
   stateDict(): OptimizerState {
     const tensors: StateDict = new Map();
