@@ -215,6 +215,7 @@ if (!existsSync(fromRoot("node_modules", "typescript")) || !existsSync(fromRoot(
     run("cargo", [...clippy, "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"], crate),
   );
   await check("types: ts, test, scripts, examples", () => run("tsc", ["--noEmit", "-p", "."]));
+  await check("docs: the API reference", () => run("typedoc", ["--emit", "none"]));
   let tarball = "";
   await check("package: npm pack and install", () => {
     tarball = packAndInstall();

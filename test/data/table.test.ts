@@ -1,7 +1,7 @@
 import { openAsBlob, readFileSync } from "node:fs";
 import { CompressionType, compressionRegistry } from "apache-arrow";
 import { compressors } from "hyparquet-compressors";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type ArrowSource, readArrow } from "../../ts/data/arrow.js";
 import { readParquet } from "../../ts/data/parquet.js";
 import { type TableBatch, type TableOptions, tableRows } from "../../ts/data/table.js";
@@ -204,5 +204,29 @@ describe("readArrow", () => {
     expect(await message(readArrow(bytesOf("lz4.arrows")))).toMatch(/^readArrow: record batch 0 .*compressed/);
     compressionRegistry.set(CompressionType.ZSTD, { decode: (data) => compressors.ZSTD!(data, 0).slice() });
     expect(together(await all(readArrow(bytesOf("zstd.arrows"))))).toEqual(some(small));
+  });
+});
+
+describe("libraries that are not installed", () => {
+  afterEach(() => {
+    for (const name of ["hyparquet", "hyparquet-compressors", "apache-arrow"]) vi.doUnmock(name);
+  });
+  const withoutIt = async (name: string, batches: () => AsyncIterable<TableBatch>) => {
+    vi.doMock(name, () => {
+      throw new Error("not found");
+    });
+    return all(batches()).catch((error: Error) => `${error.name}: ${error.message}`);
+  };
+
+  it("are named, and how to install them", async () => {
+    expect(await withoutIt("apache-arrow", () => readArrow(bytesOf("table.arrow")))).toBe(
+      "MissingPackageError: readArrow needs what is not installed: npm install apache-arrow",
+    );
+    expect(await withoutIt("hyparquet-compressors", () => readParquet(bytesOf("zstd.parquet")))).toBe(
+      "MissingPackageError: readParquet needs what is not installed: npm install hyparquet-compressors",
+    );
+    expect(await withoutIt("hyparquet", () => readParquet(bytesOf("plain.parquet")))).toBe(
+      "MissingPackageError: readParquet needs what is not installed: npm install hyparquet",
+    );
   });
 });

@@ -67,7 +67,7 @@ export class Core extends Memory {
     if (torn) throw new CorePoisonedError(trap, "it trapped while values were being written; load a checkpoint");
   }
 
-  /** As {@link Memory.free}; after a trap nothing is freed before {@link recover}. */
+  /** Frees memory; after a trap nothing is freed before {@link recover}. */
   override free(pointer: number, bytes: number): void {
     if (this.poisoned) this.#unfreed.push([pointer, bytes]);
     else super.free(pointer, bytes);

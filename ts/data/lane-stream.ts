@@ -50,6 +50,7 @@ export class LaneStream implements AsyncIterable<Batch> {
     this.#blockTokens = batchSize * seqLen * blockBatches + 1;
   }
 
+  /** The batches, in order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
     const { tokenizer, batchSize, seqLen } = this.#options;
     const block = new Int32Array(this.#blockTokens);

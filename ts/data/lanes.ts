@@ -123,6 +123,7 @@ export class Lanes implements Iterable<Batch> {
     for (let step = 0; step < this.length; step++) yield this.batch(epoch * this.length + step);
   }
 
+  /** The batches of the first epoch. */
   [Symbol.iterator](): Generator<Batch, void, undefined> {
     return this.epoch(0);
   }

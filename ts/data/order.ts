@@ -64,7 +64,7 @@ export interface BatchOrderOptions {
   readonly weights?: ArrayLike<number> | undefined;
 }
 
-/** Options of {@link BatchOrder} for sequences. */
+/** How the batches of sequences of many lengths are ordered. */
 export interface BucketOptions extends BatchOrderOptions {
   /**
    * Batches of similar length: the examples of so many batches are sorted by length before they are cut into batches,

@@ -139,6 +139,7 @@ export class PaddedBatches<I extends Ids | PlainTensor> implements Iterable<Padd
     for (let step = 0; step < this.length; step++) yield this.batch(epoch * this.length + step);
   }
 
+  /** The batches of the first epoch. */
   [Symbol.iterator](): Generator<PaddedBatch<I>, void, undefined> {
     return this.epoch(0);
   }

@@ -21,10 +21,15 @@ export { type ColumnValues, type TableBatch, type TableOptions, type TableValue,
  * A file of which any part can be read: its bytes; a `Blob` or `File` (in Node from `openAsBlob`); or any object like
  * one, whose `slice(start, end)` gives the bytes from `start` to before `end`.
  */
-export type ParquetSource =
-  | Uint8Array
-  | Blob
-  | { readonly byteLength: number; slice(start: number, end?: number): ArrayBuffer | Promise<ArrayBuffer> };
+export type ParquetSource = Uint8Array | Blob | ParquetParts;
+
+/** A file that is read in parts. */
+export interface ParquetParts {
+  /** Its size. */
+  readonly byteLength: number;
+  /** The bytes from `start` to before `end`, or to the end. */
+  slice(start: number, end?: number): ArrayBuffer | Promise<ArrayBuffer>;
+}
 
 type Parts = { readonly byteLength: number; slice(start: number, end?: number): Promise<ArrayBuffer> };
 

@@ -104,6 +104,7 @@ export class SeriesWindows implements Iterable<SeriesBatch> {
     for (let step = 0; step < this.length; step++) yield this.batch(epoch * this.length + step);
   }
 
+  /** The batches of the first epoch. */
   [Symbol.iterator](): Generator<SeriesBatch, void, undefined> {
     return this.epoch(0);
   }

@@ -12,7 +12,8 @@ export type StepInput = number | Float32Array;
 
 /** What a {@link Session} runs: a recurrent layer (vectors in, outputs out) or a model such as `LanguageModel` (ids in, logits out). */
 export type Streamable = Module & {
-  // The input is Ids for models of tokens and a Tensor for layers; a method, so that either fits.
+  // A method, so that either input fits.
+  /** Takes steps: of ids (B, T) for models of tokens, of vectors (B, T, I) for layers. */
   forward(
     input: never,
     options: { readonly state?: never },

@@ -17,6 +17,7 @@ export type Stepwise<R extends { readonly state: RecurrentState }> = Module & {
   /** Sequences are (B, T, ...), else (T, B, ...); default true. */
   readonly batchFirst?: boolean;
   // A method, so that layers of tensors and models of ids fit.
+  /** Runs over whole sequences, from a state where one is given. */
   forward(input: never, options: { readonly state?: never }): R;
 };
 

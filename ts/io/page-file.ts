@@ -5,11 +5,20 @@
 
 /** The part of the browser's `FileSystemFileHandle` that is used; the origin's private files have it too. */
 export interface PageFileHandle {
+  /** Name of the file, without a path. */
   readonly name: string;
-  getFile(): Promise<{ arrayBuffer(): Promise<ArrayBuffer> }>;
+  /** The file as it is now. */
+  getFile(): Promise<{
+    /** Its bytes. */
+    arrayBuffer(): Promise<ArrayBuffer>;
+  }>;
+  /** A copy to write to, which takes the file's place when it is closed. */
   createWritable(): Promise<{
+    /** Adds bytes. */
     write(data: ArrayBuffer): Promise<void>;
+    /** Replaces the file. */
     close(): Promise<void>;
+    /** Leaves the file as it was. */
     abort(): Promise<void>;
   }>;
 }

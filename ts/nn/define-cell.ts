@@ -38,7 +38,9 @@ export type CompiledLayer<S extends string> = RecurrentLayer<CompiledState<S>, C
 export interface CompiledClass<S extends string> {
   /** The definition's name, by which model files know the cell. */
   readonly cellName: string;
+  /** A layer. */
   new (inputSize: number, hiddenSize: number, options?: CompiledLayerOptions): CompiledLayer<S>;
+  /** One step of it. */
   readonly Cell: new (
     inputSize: number,
     hiddenSize: number,

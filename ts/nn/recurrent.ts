@@ -137,6 +137,7 @@ export interface CellRun {
 abstract class Weights extends Module {
   [name: `weight_${string}` | `bias_${string}`]: Parameter;
 
+  /** @internal */
   protected declareWeights(kind: CellKind, inputSize: number, suffix: string): void {
     const fields = this as unknown as Record<string, Parameter>;
     for (const [name, parameter] of kind.parameters(inputSize)) fields[name + suffix] = parameter;

@@ -37,9 +37,18 @@ export interface StreamPlan {
   /** Each reads the output of the one before. */
   readonly layers: readonly StreamLayer[];
   /** Tokens that come in: rows of a table, or of the identity when that is null. Null: vectors come in. */
-  readonly tokens: { readonly vocabulary: number; readonly table: () => Parameter | null } | null;
+  readonly tokens: {
+    readonly vocabulary: number;
+    /** The table (V, I). */
+    readonly table: () => Parameter | null;
+  } | null;
   /** A linear layer above the last; null for none. */
-  readonly head: { readonly weight: () => Parameter; readonly bias: () => Parameter | null } | null;
+  readonly head: {
+    /** Its weights (K, H). */
+    readonly weight: () => Parameter;
+    /** Its bias (K). */
+    readonly bias: () => Parameter | null;
+  } | null;
   /** Everything that the functions above read. */
   readonly fields: readonly ParameterFields[];
 }

@@ -16,6 +16,7 @@ import type { ReduceOnPlateau } from "./schedules/plateau.js";
 /** Batches by number; see `Lanes`, which is one. `index` goes on over epochs of `length` batches. */
 export interface BatchSource<B> {
   readonly length: number;
+  /** Batch `index`, from 0; the same index gives the same batch. */
   batch(index: number): B;
 }
 
@@ -30,6 +31,7 @@ export type LossFunction<M, B> = (model: M, batch: B, state: CarriedState<Recurr
 
 /** A model that brings its own loss, as `LanguageModel` does. */
 export interface ModelWithLoss<B> {
+  /** Mean loss of a batch (a scalar); what the model carries from batch to batch is in `state`. */
   loss(batch: B, state: CarriedState<RecurrentState>): Tensor;
 }
 

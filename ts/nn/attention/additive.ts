@@ -39,6 +39,7 @@ abstract class TanhAttention extends Attention {
     this.vector = new Parameter([units], uniform(-bound, bound));
   }
 
+  /** @internal */
   protected abstract project(queries: Tensor): Tensor;
 
   /** @internal */
@@ -70,6 +71,7 @@ export class AdditiveAttention extends TanhAttention {
     return this.key.forward(memory);
   }
 
+  /** @internal */
   protected override project(queries: Tensor): Tensor {
     return this.query.forward(queries);
   }
@@ -91,6 +93,7 @@ export class ConcatAttention extends TanhAttention {
     return linear(memory, slice(this.weight, 1, this.querySize), null, this.label);
   }
 
+  /** @internal */
   protected override project(queries: Tensor): Tensor {
     return linear(queries, slice(this.weight, 1, 0, this.querySize), null, this.label);
   }

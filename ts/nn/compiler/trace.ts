@@ -50,14 +50,19 @@ export interface NormOptions {
 
 /** A value of the step, of one row; functions of it make new ones. */
 export interface Value {
+  /** The sum. */
   add(other: Value | number): Value;
+  /** The difference. */
   sub(other: Value | number): Value;
+  /** The product, element by element. */
   mul(other: Value | number): Value;
+  /** The quotient. */
   div(other: Value | number): Value;
   /** The greater of both. */
   max(other: Value | number): Value;
   /** The lesser of both. */
   min(other: Value | number): Value;
+  /** The value with the other sign. */
   neg(): Value;
 }
 
@@ -115,7 +120,9 @@ export interface CellTools {
   leakyRelu(value: Value, slope?: number): Value;
   /** Default alpha 1. */
   elu(value: Value, alpha?: number): Value;
+  /** The greater of both. */
   max(a: Value | number, b: Value | number): Value;
+  /** The lesser of both. */
   min(a: Value | number, b: Value | number): Value;
   /** The value cut to [low, high]. */
   clamp(value: Value, low: number, high: number): Value;

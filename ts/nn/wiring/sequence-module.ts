@@ -22,6 +22,7 @@ export interface SequenceModule<S extends RecurrentState = RecurrentState> exten
   readonly batchFirst: boolean;
   /** Whether it also, or only, reads sequences backwards: then it has no single step, and no state to go on from. */
   readonly bidirectional: boolean;
+  /** x (B, T, inputSize) to outputs (B, T, outputSize) and the state after the last step; with `batchFirst: false` (T, B, ...). */
   forward(x: Tensor, options?: SequenceOptions<S>): SequenceResult<S>;
   /** How a stream takes single steps in one call of the core; null or absent: it goes through `forward`. @internal */
   streamPlan?(): StreamPlan | null;

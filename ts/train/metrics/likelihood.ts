@@ -12,6 +12,7 @@ export class Likelihood {
   #count = 0;
 
   /**
+   * Takes a batch in.
    * @param loss - mean cross-entropy of a batch, in nats
    * @param count - its targets
    */

@@ -5,7 +5,9 @@ import type { PlainTensor } from "../../tensor/tensor.js";
 
 /** A thread that a replica lives in: a Web Worker, or one of `node:worker_threads`. */
 export interface ReplicaWorker {
+  /** Sends a message; the buffers change hands. */
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Ends the thread. */
   terminate(): unknown;
 }
 
