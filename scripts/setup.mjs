@@ -149,16 +149,27 @@ async function wasmCore(toolFolders) {
   console.error(`[core] ${wasm.length} bytes of wasm, ${gzipSync(wasm, { level: 9 }).length} gzipped`);
 }
 
+/** Functions of the standard library that put together and print the message of a panic, and what begins one. */
+const ofPanics = /\b(panicking|fmt)::|::(panic_access_error|rust_begin_unwind|rust_oom|handle_alloc_error)\b/;
+
 /**
  * Runs Binaryen's optimizer of the pinned npm package, not a `wasm-opt` of unknown version that wasm-pack would take
  * from PATH or download. It also drops what wasm-bindgen adds for JavaScript objects: none crosses, so the core imports
- * nothing.
+ * nothing;
+ * and the messages of panics, which therefore nobody would see: a panic is a trap.
  * @param {Buffer} raw
  */
 async function optimize(raw) {
   const { default: binaryen } = await import("binaryen");
   const module = binaryen.readBinary(raw);
   for (const name of ["__wbindgen_externrefs", "__wbindgen_start"]) module.removeExport(name);
+  const functions = Array.from({ length: module.getNumFunctions() }, (_, i) =>
+    binaryen.getFunctionInfo(module.getFunctionByIndex(i)),
+  );
+  for (const { name, params, results } of functions.filter((info) => !info.module && ofPanics.test(info.name))) {
+    module.removeFunction(name);
+    module.addFunction(name, params, results, [], module.unreachable());
+  }
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
   // What the crate keeps out of a caller stays out: engines optimise a function as a whole.

@@ -11,7 +11,7 @@
 //! | mul, div | a b, a / b | da += dy b, db += dy a; da += dy / b, db -= dy y / b |
 //! | max, min | larger, smaller; NaN if either is | dy to the one chosen, half to each when equal |
 
-use super::{activation, spans, sum_spans, Invalid, Span};
+use super::{activation, large_spans, spans, sum_spans, Invalid, Span};
 use crate::simd::{Lane, Real, WIDTH};
 
 pub const NEG: u32 = 16;
@@ -75,8 +75,14 @@ pub unsafe fn unary<L: Lane>(
                 SQUARE => each!(|x: L| x * x),
                 ABS => each!(|x: L| x.abs()),
                 RECIPROCAL => each!(|x: L| L::constant(1.0) / x),
-                SIN => each!(|x: L| x.sin_cos().0),
-                COS => each!(|x: L| x.sin_cos().1),
+                SIN | COS => each!(|x: L| {
+                    let (sine, cosine) = x.sin_cos();
+                    if kind == SIN {
+                        sine
+                    } else {
+                        cosine
+                    }
+                }),
                 _ => return Err(Invalid),
             }
         };
@@ -124,12 +130,15 @@ pub unsafe fn unary_backward<L: Lane>(
 ) -> Result<(), Invalid> {
     macro_rules! each {
         ($kind:expr) => {
-            spans(n, |at| at.add::<L>(slope($kind, alpha, at.load(dy), || at.load(x), || at.load(y)), dx))
+            each!($kind, spans)
+        };
+        ($kind:expr, $spans:ident) => {
+            $spans(n, |at| at.add::<L>(slope($kind, alpha, at.load(dy), || at.load(x), || at.load(y)), dx))
         };
     }
     match kind {
         // The derivatives are a few operations, so one loop that asks for the kind as it goes will do.
-        0..activation::COUNT => each!(kind),
+        0..activation::COUNT => each!(kind, large_spans),
         NEG => each!(NEG),
         EXP => each!(EXP),
         LOG => each!(LOG),
@@ -137,8 +146,8 @@ pub unsafe fn unary_backward<L: Lane>(
         SQUARE => each!(SQUARE),
         ABS => each!(ABS),
         RECIPROCAL => each!(RECIPROCAL),
-        SIN => each!(SIN),
-        COS => each!(COS),
+        SIN => each!(SIN, large_spans),
+        COS => each!(COS, large_spans),
         _ => return Err(Invalid),
     }
     Ok(())
