@@ -46,9 +46,10 @@ async function chromium(folder) {
   if (!executablePath) throw new Error("no Chromium: install the package chromium or set CHROMIUM_PATH");
   const page = `<!doctype html><script type="importmap">{"imports":{"unrolled":"/node_modules/unrolled/dist/index.js"}}</script>
 <script type="module">
-import { pageSmoke, smoke } from "/smoke.mjs";
+import { pageReplicas, pageSmoke, smoke } from "/smoke.mjs";
 globalThis.outcome = import("unrolled").then(async (unrolled) => {
   await pageSmoke(unrolled);
+  await pageReplicas(unrolled);
   return smoke(unrolled);
 }).then((value) => ({ value }), (error) => ({ error: String(error?.stack ?? error) }));
 globalThis.ready = true;

@@ -33,6 +33,60 @@ export async function smoke({ AdamW, CharTokenizer, generate, lanes, LanguageMod
 }
 
 /**
+ * For pages: trains on two Web Workers, with the values of one thread; a worker that is terminated ends the run.
+ * @param {typeof import("../../ts/index.js")} unrolled
+ */
+export async function pageReplicas({
+  CharTokenizer,
+  isUnrolledError,
+  lanes,
+  LanguageModel,
+  LSTM,
+  replicas,
+  SGD,
+  train,
+}) {
+  const text = "the cat sat on the mat; ".repeat(20);
+  const tokenizer = CharTokenizer.from(text);
+  const source = `import * as u from "${location.origin}/node_modules/unrolled/dist/index.js";
+const tokenizer = u.CharTokenizer.from(${JSON.stringify(text)});
+u.serveReplica(() => new u.LanguageModel({ tokenizer, cell: u.LSTM, hiddenSize: 8, numLayers: 2, dropout: 0.3 }));`;
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  /** @type {Worker[]} */
+  const workers = [];
+  const worker = () => {
+    const made = new Worker(url, { type: "module" });
+    workers.push(made);
+    return made;
+  };
+  /** @param {Partial<import("../../ts/index.js").TrainOptions<any, any>>} options */
+  const train5 = async (options) => {
+    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 8, numLayers: 2, dropout: 0.3 }).init({
+      seed: 1,
+    });
+    const data = lanes(tokenizer.encode(text), { batchSize: 5, seqLen: 4 });
+    await train(model, data.train, { optimizer: new SGD(model, { lr: 0.5 }), updates: 5, ...options }).done;
+    return [...model.stateDict().values()].flatMap(({ data }) => [...data]);
+  };
+  const alone = await train5({});
+  const split = await train5({ replicas: replicas({ n: 2, worker }) });
+  const difference = Math.max(...split.map((value, i) => Math.abs(value - (alone[i] ?? NaN))));
+  if (!(difference < 1e-5 && workers.length === 2)) {
+    throw new Error(`${workers.length} workers of a page differ from its thread by ${difference}`);
+  }
+  const error = await train5({
+    updates: Infinity,
+    replicas: replicas({ n: 2, worker }),
+    onEvent: ({ kind }) => {
+      if (kind === "start") workers[3]?.terminate();
+    },
+  }).catch((reason) => reason);
+  if (!(isUnrolledError(error) && error.message === "replica 1: its worker was terminated")) {
+    throw new Error(`a terminated worker made ${String(error)}`);
+  }
+}
+
+/**
  * For pages: saves into a file of the origin's own, as into one on the user's disk, and reads it again.
  * @param {typeof import("../../ts/index.js")} unrolled
  */
