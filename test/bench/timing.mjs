@@ -36,26 +36,37 @@ export function text(length, symbols) {
 }
 
 /**
- * One step, then a quarter of the time to warm up, then steps until the time is over and there are at least 5 (or ten
- * times the time is over).
- * @param {() => number} step returns a loss, or anything
- * @returns {{ first: number, last: number, times: number[] }} the first and the last result, milliseconds a measured
- * step
+ * @typedef {{ first: number, last: number, times: number[] }} Measured the first and the last result, milliseconds a
+ * measured step
  */
-function measure(step) {
-  const first = step();
-  for (const end = performance.now() + seconds * 250; performance.now() < end; ) step();
+
+/**
+ * One step, then a quarter of the time to warm up, then steps until the time is over and there are at least 5 (or ten
+ * times the time is over). Wherever it yields it is to be given the result of a step: a loss, or anything.
+ * @returns {Generator<undefined, Measured, number>}
+ */
+function* measuring() {
+  const first = yield;
+  for (const end = performance.now() + seconds * 250; performance.now() < end; ) yield;
   /** @type {number[]} */
   const times = [];
   const begin = performance.now();
   for (;;) {
     const before = performance.now();
-    const last = step();
+    const last = yield;
     const after = performance.now();
     times.push(after - before);
     const spent = after - begin;
     if (spent >= seconds * 1000 && (times.length >= 5 || spent >= seconds * 10_000)) return { first, last, times };
   }
+}
+
+/** @param {() => number} step */
+function measure(step) {
+  const steps = measuring();
+  let state = steps.next();
+  while (!state.done) state = steps.next(step());
+  return state.value;
 }
 
 /** @param {readonly number[]} values */
@@ -113,9 +124,34 @@ export function report(workload, metric, value, better, more = {}) {
  * @param {() => number} step returns the loss
  */
 export function throughput(workload, metric, units, step) {
-  const { first, last, times } = measure(step);
+  reportThroughput(workload, metric, units, measure(step), 1);
+}
+
+/**
+ * The same for steps that are waited for.
+ * @param {string} workload
+ * @param {string} metric
+ * @param {number} threads
+ * @param {number} units
+ * @param {() => Promise<number>} step
+ */
+export async function throughputOfThreads(workload, metric, threads, units, step) {
+  const steps = measuring();
+  let state = steps.next();
+  while (!state.done) state = steps.next(await step());
+  reportThroughput(workload, metric, units, state.value, threads);
+}
+
+/**
+ * @param {string} workload
+ * @param {string} metric
+ * @param {number} units
+ * @param {Measured} measured
+ * @param {number} threads
+ */
+function reportThroughput(workload, metric, units, { first, last, times }, threads) {
   const runs = blocks(times).map((milliseconds) => (units * 1000) / milliseconds);
-  const more = { runs, steps: times.length, loss_first: first, loss_last: last };
+  const more = { threads, runs, steps: times.length, loss_first: first, loss_last: last };
   report(workload, metric, median(runs), "higher", more);
 }
 

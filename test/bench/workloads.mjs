@@ -3,6 +3,7 @@
 //   W1  chars/s    training a tanh RNN: H 100, T 25, B 1, one-hot of 65, Adagrad 0.1, clipped to 5, state carried
 //   W2  chars/s    training a 2-layer LSTM: H 128, T 50, B 50, one-hot of 65, Adam 2e-3
 //   W3  chars/s    the same with 1 layer, H 512
+//   W2x2, W3x2     the same on two threads
 //   W4  samples/s  training a GRU classifier: T 100, I 28, H 128, B 32, 10 classes from the last step, Adam 1e-3
 //   W5  us/step    streaming, 2-layer LSTM: I 128, H 256, B 1, one step a call, state carried, outputs in new arrays
 //   W6  ms/call    sequences, 1-layer LSTM: T 100, I 128, H 256, B 1 and 32, all outputs read back
@@ -14,14 +15,13 @@ import { spawn } from "node:child_process";
 import { writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import * as unrolled from "unrolled";
-import { Lcg, latency, median, report, text, throughput } from "./timing.mjs";
+import { characterLoss, createCharacterModel, symbols, tokenizer } from "./character-model.mjs";
+import { Lcg, latency, median, report, text, throughput, throughputOfThreads } from "./timing.mjs";
 
 const here = fileURLToPath(import.meta.url);
-
-const symbols = 65;
-const tokenizer = new unrolled.CharTokenizer(Array.from({ length: symbols }, (_, k) => String.fromCharCode(48 + k)));
 
 function w1() {
   const [T, H] = [25, 100];
@@ -44,14 +44,40 @@ function w1() {
  */
 function characterModel(workload, hiddenSize, numLayers) {
   const [T, B] = [50, 50];
-  const model = new unrolled.LanguageModel({ tokenizer, cell: unrolled.LSTM, hiddenSize, numLayers }).init({ seed: 1 });
+  const model = createCharacterModel(hiddenSize, numLayers).init({ seed: 1 });
   const optimizer = new unrolled.Adam(model, { lr: 2e-3 });
   const data = unrolled.lanes(text(100_000, symbols), { batchSize: B, seqLen: T }).train;
   let step = 0;
   throughput(workload, "chars_per_s", T * B, () => {
-    const { inputs, targets } = data.batch(step++ % data.length);
-    return optimizer.update(() => unrolled.crossEntropy(model.forward(inputs).logits, targets)).loss;
+    const batch = data.batch(step++ % data.length);
+    return optimizer.update(() => characterLoss(model, batch)).loss;
   });
+}
+
+/**
+ * @param {string} workload
+ * @param {number} threads
+ * @param {number} hiddenSize
+ * @param {number} numLayers
+ */
+async function characterModelOnThreads(workload, threads, hiddenSize, numLayers) {
+  const [T, B] = [50, 50];
+  const model = createCharacterModel(hiddenSize, numLayers).init({ seed: 1 });
+  const worker = () => new Worker(new URL("replica.mjs", import.meta.url), { workerData: { hiddenSize, numLayers } });
+  const run = unrolled.train(model, unrolled.lanes(text(100_000, symbols), { batchSize: B, seqLen: T }).train, {
+    optimizer: new unrolled.Adam(model, { lr: 2e-3 }),
+    loss: characterLoss,
+    replicas: unrolled.replicas({ n: threads, worker }),
+    epochs: Infinity,
+  });
+  const events = run[Symbol.asyncIterator]();
+  await throughputOfThreads(workload, "chars_per_s", threads, T * B, async () => {
+    for (;;) {
+      const { value } = await events.next();
+      if (value?.kind === "update") return value.loss;
+    }
+  });
+  await events.return();
 }
 
 function w2() {
@@ -153,7 +179,9 @@ async function w7() {
 const workloads = {
   W1: w1,
   W2: w2,
+  W2x2: () => characterModelOnThreads("W2", 2, 128, 2),
   W3: () => characterModel("W3", 512, 1),
+  W3x2: () => characterModelOnThreads("W3", 2, 512, 1),
   W4: w4,
   W5: () => latency("W5", "us_per_step_p50", "us", streaming()),
   W6: w6,
@@ -168,7 +196,7 @@ const workloads = {
 const name = process.argv[2] ?? "";
 const work = workloads[name];
 if (work === undefined) {
-  console.error(`unknown workload ${JSON.stringify(name)}, expected one of W1 to W8`);
+  console.error(`unknown workload ${JSON.stringify(name)}, expected one of W1 to W8, W2x2 and W3x2`);
   process.exit(2);
 }
 try {
