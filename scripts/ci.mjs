@@ -92,6 +92,18 @@ async function haveChromium() {
 const temporary = mkdtempSync(join(tmpdir(), "unrolled-ci-"));
 const consumer = join(temporary, "consumer");
 
+/** The notebooks, in a kernel that installs the tarball. @param {string} tarball */
+async function notebooks(tarball) {
+  if (spawnSync("python3", ["-c", "import ensurepip, venv"]).status !== 0) {
+    const message = "PYTHON 3 WITH VENV IS MISSING, so the notebooks were NOT run: install the package python3-venv.";
+    if (process.env["CI"]) throw new Stop(message);
+    console.log(message);
+    return;
+  }
+  const { runNotebooks } = await import("./notebooks.mjs");
+  runNotebooks(tarball);
+}
+
 /** Packs the package and installs the tarball in an empty project, as a user would. */
 function packAndInstall() {
   run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", temporary], { quiet: true });
@@ -227,6 +239,7 @@ if (!existsSync(fromRoot("node_modules", "typescript")) || !existsSync(fromRoot(
     await check("package: types under the present TypeScript", () => consumerTypes("typescript"));
     await check("package: the README's examples", readmeExamples);
     await check("package: size of the browser bundle", bundleSize);
+    await check("package: notebooks run by tslab", () => notebooks(tarball));
     const { runIn, runtimes } = await import("../test/runtimes/run.mjs");
     const digests = new Set();
     for (const name of Object.keys(runtimes)) {

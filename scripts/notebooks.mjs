@@ -1,0 +1,92 @@
+// node scripts/notebooks.mjs [FOLDER]: runs the notebooks of examples/notebooks without Jupyter's pages, by tslab and
+// nbclient, and checks what they show. Needs Python 3 with venv, npm's and Python's registries, and dist/ (npm run build).
+// With a folder, the notebooks with their outputs are written there.
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { environment, fromRoot, root, run, Stop } from "./lib.mjs";
+
+/** What each notebook must show: a type of output, and how it begins or what is in it. */
+const expected = {
+  "char-lstm.ipynb": [
+    ["text/html", /<progress value="120" max="120">/],
+    ["image/svg+xml", /^<svg .*<title>validation<\/title>/s],
+    ["text/plain", /validation loss 0\.\d+ nats/],
+    ["text/plain", /little star,\nHow I wonder what you are!\n/],
+  ],
+};
+
+/**
+ * @param {string} unrolled what npm is to install as `unrolled`: a folder or a tarball
+ * @param {string} [keep] where to write the notebooks with their outputs
+ */
+export function runNotebooks(unrolled, keep) {
+  const source = fromRoot("examples", "notebooks");
+  const folder = mkdtempSync(join(tmpdir(), "unrolled-notebooks-"));
+  try {
+    for (const name of ["package.json", "requirements.txt", "run.py"])
+      copyFileSync(join(source, name), join(folder, name));
+    run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--silent", unrolled], { cwd: folder });
+    const venv = join(folder, "venv");
+    run("python3", ["-m", "venv", venv]);
+    const bin = join(venv, process.platform === "win32" ? "Scripts" : "bin");
+    const options = { cwd: folder, env: environment(bin, join(folder, "node_modules", ".bin")) };
+    run(
+      "python",
+      ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
+      options,
+    );
+    run("tslab", ["install", "--sys-prefix", "--python=python"], { ...options, quiet: true });
+    if (keep !== undefined) mkdirSync(keep, { recursive: true });
+    for (const name of readdirSync(source).filter((file) => file.endsWith(".ipynb"))) {
+      const output = join(keep ?? folder, name);
+      run("python", ["run.py", join(source, name), output], options);
+      check(name, shownBy(readFileSync(output, "utf8")));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The outputs of an executed notebook, by type.
+ * @param {string} json
+ * @returns {[type: string, text: string][]}
+ */
+function shownBy(json) {
+  const { cells } = JSON.parse(json);
+  return cells.flatMap((/** @type {any} */ cell) =>
+    (cell.outputs ?? []).flatMap((/** @type {any} */ output) =>
+      Object.entries(output.data ?? { "text/plain": output.text ?? [] }).map(([type, text]) => [
+        type,
+        [text].flat().join(""),
+      ]),
+    ),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {[type: string, text: string][]} shown
+ */
+function check(name, shown) {
+  const wanted = expected[/** @type {keyof typeof expected} */ (name)];
+  if (wanted === undefined) throw new Stop(`${name}: nothing says what it must show`);
+  for (const [type, pattern] of wanted) {
+    const found = shown.some((output) => output[0] === type && /** @type {RegExp} */ (pattern).test(output[1]));
+    if (!found) throw new Stop(`${name}: no output of type ${type} has ${pattern}`);
+  }
+  console.log(`${name}: ${shown.length} outputs`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const keep = process.argv[2];
+  try {
+    runNotebooks(root, keep === undefined ? undefined : resolve(keep));
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
