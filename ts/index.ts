@@ -264,7 +264,7 @@ export {
   type RecurrentStackOptions,
   type StackState,
 } from "./nn/wiring/recurrent-stack.js";
-export type { PartState, SequenceModule, StateOf } from "./nn/wiring/sequence-module.js";
+export type { PartState, SequenceModule, StateOf, WiringOptions } from "./nn/wiring/sequence-module.js";
 export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";

@@ -70,6 +70,17 @@ interface FusedSizes {
   readonly projection: number;
 }
 
+/** @throws ArgumentError for what only compiled layers take: a wiring hands on what it is given */
+function refuseOptions({ where, options }: CellRun): void {
+  for (const name of ["resets", "force", "inputs"] as const) {
+    const given = (options as Readonly<Record<string, unknown>>)[name];
+    if (given === undefined) continue;
+    const expected =
+      "left out: compiled layers alone take it (CompiledRNN, CompiledLSTM and CompiledGRU load the weights)";
+    throw new ArgumentError(where, name, expected, given);
+  }
+}
+
 class FusedRunner implements CellRunner {
   readonly #sizes: FusedSizes;
   readonly #prepared = new PreparedWeights();
@@ -81,6 +92,7 @@ class FusedRunner implements CellRunner {
   }
 
   run(call: CellRun): void {
+    refuseOptions(call);
     const weights = weightsOf(call.parameter);
     const weightHh = dropWeight(weights.weightHh, call.weightDropout, call.stream);
     sequence({

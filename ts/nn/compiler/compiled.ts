@@ -27,7 +27,10 @@ export interface CompiledRunOptions {
   readonly inputs?: Readonly<Record<string, Tensor>> | undefined;
   /** Gates whose activation is held at a number, for teaching: `{ f: 1 }` is an LSTM that forgets nothing. */
   readonly force?: Readonly<Record<string, number>> | undefined;
-  /** B T numbers as x is laid out; where one is not 0, the states are zeros before that step. */
+  /**
+   * B T numbers as x is laid out; where one is not 0, another sequence begins at that step: states are zeros before it,
+   * and, read backwards, before the step that it follows.
+   */
   readonly resets?: ArrayLike<number> | undefined;
 }
 
@@ -267,10 +270,19 @@ function extraInput(call: CellRun, name: string, width: number, given: Tensor | 
 }
 
 function keepInput(call: CellRun, resets: ArrayLike<number>): ExtraInput {
-  const { steps, batch, where, core } = call;
+  const { steps, batch, where, core, lengths, reverse } = call;
   if (resets.length !== steps * batch) {
     throw new ShapeError(where, `resets of ${resets.length} values`, [steps * batch], [resets.length]);
   }
-  const keep = Float32Array.from(resets, (reset) => (reset === 0 ? 1 : 0));
-  return { tensor: tensor(keep, [keep.length, 1], core), ...call.optionStrides(1) };
+  const strides = call.optionStrides(1);
+  const keep = new Float32Array(resets.length).fill(1);
+  for (let row = 0; row < batch; row++) {
+    const length = lengths?.[row] ?? steps;
+    const at = (t: number): number => t * strides.time + row * strides.batch;
+    for (let t = 0; t < length; t++) {
+      const first = reverse ? t + 1 : t;
+      if (first < length && resets[at(first)] !== 0) keep[at(t)] = 0;
+    }
+  }
+  return { tensor: tensor(keep, [keep.length, 1], core), ...strides };
 }

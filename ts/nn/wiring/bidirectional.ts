@@ -4,20 +4,22 @@
  * `bidirectional: true` of a layer is PyTorch's: both directions of every layer, side by side. These are for everything
  * else: one direction only, two different layers, other ways of merging, and wirings of several layers.
  */
-import { ArgumentError } from "../../errors.js";
+import { ArgumentError, ShapeError } from "../../errors.js";
 import { add, mul } from "../../tensor/binary.js";
 import { reverseTime } from "../../tensor/reverse.js";
 import { concat, reshape } from "../../tensor/shape.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { checkLengths } from "../check.js";
 import { Module } from "../module.js";
-import type { SequenceOptions, SequenceResult } from "../recurrent.js";
+import type { SequenceResult } from "../recurrent.js";
 import {
   type PartState,
   partOf,
   type SequenceModule,
+  type SequenceSizes,
   type StateOf,
   sequenceSizes,
+  type WiringOptions,
   withPrefix,
 } from "./sequence-module.js";
 
@@ -32,13 +34,32 @@ export const MERGES: Readonly<Record<Merge, (ahead: Tensor, back: Tensor) => Ten
   average: (ahead, back) => mul(add(ahead, back), 0.5),
 };
 
+/** Where sequences begin when each row is turned round: at the step that another sequence follows. */
+function reversedResets(
+  where: string,
+  resets: ArrayLike<number>,
+  { batch, steps, timeAxis }: SequenceSizes,
+  lengths: ArrayLike<number> | undefined,
+): Float32Array {
+  const size = batch * steps;
+  if (resets.length !== size) throw new ShapeError(where, `resets of ${resets.length} values`, [size], [resets.length]);
+  const turned = new Float32Array(size);
+  for (let row = 0; row < batch; row++) {
+    const length = lengths?.[row] ?? steps;
+    const at = (t: number): number => (timeAxis === 1 ? row * steps + t : t * batch + row);
+    for (let t = 1; t < length; t++) turned[at(t)] = resets[at(length - t)] as number;
+  }
+  return turned;
+}
+
 /** Runs a layer over sequences turned round, each from its own end, and turns the outputs back. */
 function runBackwards<L extends SequenceModule>(
   where: string,
   layer: L,
   x: Tensor,
-  { state, lengths }: SequenceOptions<StateOf<L>>,
+  { resets, ...others }: WiringOptions<StateOf<L>>,
 ): SequenceResult<StateOf<L>> {
+  const { lengths } = others;
   const [steps = 0, width = 0] = x.shape;
   // One sequence (T, I) is turned round as (T, 1, I) would be.
   const sizes =
@@ -47,7 +68,10 @@ function runBackwards<L extends SequenceModule>(
       : sequenceSizes(where, x, layer.inputSize, layer.batchFirst);
   checkLengths(where, lengths, sizes.batch, sizes.steps);
   const { timeAxis } = sizes;
-  const result = layer.forward(reverseTime(x, timeAxis, lengths), { state, lengths });
+  const result = layer.forward(reverseTime(x, timeAxis, lengths), {
+    ...others,
+    resets: resets === undefined ? undefined : reversedResets(where, resets, sizes, lengths),
+  });
   return { output: reverseTime(result.output, timeAxis, lengths), state: result.state as StateOf<L> };
 }
 
@@ -78,9 +102,9 @@ export class Backwards<L extends SequenceModule> extends Module {
 
   /**
    * Sequences and states as the layer's.
-   * @throws ShapeError, ArgumentError (lengths, state)
+   * @throws ShapeError, ArgumentError (lengths, state; resets and force of layers that do not take them)
    */
-  forward(x: Tensor, options: SequenceOptions<StateOf<L>> = {}): SequenceResult<StateOf<L>> {
+  forward(x: Tensor, options: WiringOptions<StateOf<L>> = {}): SequenceResult<StateOf<L>> {
     return runBackwards(this.label, this.layer, x, options);
   }
 }
@@ -129,14 +153,17 @@ export class Bidirectional<F extends SequenceModule, B extends SequenceModule> e
 
   /**
    * Sequences as the layers'; each direction starts from its own part of the state.
-   * @throws ShapeError, ArgumentError (lengths, state)
+   * @throws ShapeError, ArgumentError (lengths, state; resets and force of layers that do not take them)
    */
   forward(
     x: Tensor,
-    { state, lengths }: SequenceOptions<BidirectionalState<F, B>> = {},
+    { state, ...others }: WiringOptions<BidirectionalState<F, B>> = {},
   ): SequenceResult<BidirectionalState<F, B>> {
-    const ahead = this.forwardLayer.forward(x, { state: partOf("forward", state), lengths });
-    const back = runBackwards(this.label, this.backwardLayer, x, { state: partOf("backward", state), lengths });
+    const ahead = this.forwardLayer.forward(x, { ...others, state: partOf("forward", state) });
+    const back = runBackwards(this.label, this.backwardLayer, x, {
+      ...others,
+      state: partOf("backward", state),
+    });
     return {
       output: MERGES[this.merge](ahead.output, back.output),
       state: {

@@ -15,14 +15,16 @@ import { concat, reshape, slice } from "../../tensor/shape.js";
 import { sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
 import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
-import type { SequenceOptions, SequenceResult } from "../recurrent.js";
+import type { SequenceResult } from "../recurrent.js";
 import {
   type PartState,
   partOf,
+  refuseResets,
   type SequenceModule,
   type SequenceSizes,
   type StateOf,
   sequenceSizes,
+  type WiringOptions,
   withPrefix,
 } from "./sequence-module.js";
 
@@ -38,7 +40,7 @@ export type ConditionedState<L extends SequenceModule> = PartState<"layer", Stat
 };
 
 /** What {@link Conditioned} takes besides the sequences. */
-export interface ConditionedSequenceOptions<L extends SequenceModule> extends SequenceOptions<ConditionedState<L>> {
+export interface ConditionedSequenceOptions<L extends SequenceModule> extends WiringOptions<ConditionedState<L>> {
   /** (B, contextSize). Default: that of the state; without a state, zeros. */
   readonly context?: Tensor | undefined;
 }
@@ -81,17 +83,21 @@ export class Conditioned<L extends SequenceModule> extends Module {
 
   /**
    * Batched sequences (B, T, inputSize), or (T, B, inputSize) without `batchFirst`.
-   * @throws ShapeError, ArgumentError (lengths, state)
+   * @throws ShapeError, ArgumentError (lengths, state; resets and force of a layer that does not take them)
    */
   forward(x: Tensor, options: ConditionedSequenceOptions<L> = {}): SequenceResult<ConditionedState<L>> {
     const { layer, label, contextSize } = this;
-    const { state, lengths } = options;
+    const { state, lengths, resets, force } = options;
+    // The context of the first step would have to come again.
+    if (this.at === "first") refuseResets(label, resets);
     const sizes = sequenceSizes(label, x, this.inputSize, layer.batchFirst);
     checkLengths(label, lengths, sizes.batch, sizes.steps);
     const context = this.#contextOf(options, sizes, x);
     const result = layer.forward(concat([x, this.#overTime(context, sizes, x)]), {
       state: partOf("layer", state),
       lengths,
+      resets,
+      force,
     });
     const inner = withPrefix("layer", result.state as StateOf<L>);
     const carried = this.at === "every" ? { context: reshape(context, [1, sizes.batch, contextSize]) } : {};

@@ -12,15 +12,17 @@ import { concat, permute, reshape, slice } from "../../tensor/shape.js";
 import { type Tensor, zeros } from "../../tensor/tensor.js";
 import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
-import type { SequenceOptions, SequenceResult } from "../recurrent.js";
+import type { SequenceResult } from "../recurrent.js";
 import { mapValues, type RecurrentState } from "../state.js";
 import {
   checkCausal,
+  refuseResets,
   type SequenceModule,
   type SequenceSizes,
   type StateOf,
   sequenceSizes,
   takeRows,
+  type WiringOptions,
 } from "./sequence-module.js";
 
 /**
@@ -57,14 +59,16 @@ export class Dilated<L extends SequenceModule> extends Module {
 
   /**
    * Batched sequences as the layer's, of any number of steps.
-   * @throws ShapeError, ArgumentError (lengths, state)
+   * @throws ShapeError, ArgumentError (lengths, state; resets, and force of a layer that does not take it)
    */
-  forward(x: Tensor, { state, lengths }: SequenceOptions<StateOf<L>> = {}): SequenceResult<StateOf<L>> {
+  forward(x: Tensor, { state, lengths, resets, force }: WiringOptions<StateOf<L>> = {}): SequenceResult<StateOf<L>> {
     const { layer, label, dilation } = this;
+    refuseResets(label, resets);
     const sizes = sequenceSizes(label, x, layer.inputSize, layer.batchFirst);
     checkLengths(label, lengths, sizes.batch, sizes.steps);
     const ends = lengths ?? new Int32Array(sizes.batch).fill(sizes.steps);
     const result = layer.forward(this.#interleave(x, sizes), {
+      force,
       state: state === undefined ? undefined : this.#spread(state, sizes),
       lengths: lengths === undefined && sizes.steps % dilation === 0 ? undefined : this.#phaseLengths(ends),
     });

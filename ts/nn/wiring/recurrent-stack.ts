@@ -18,9 +18,9 @@ import { concat } from "../../tensor/shape.js";
 import type { StateSlice, StreamPlan } from "../../tensor/stream.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Module } from "../module.js";
-import type { SequenceOptions, SequenceResult } from "../recurrent.js";
+import type { SequenceResult } from "../recurrent.js";
 import type { RecurrentState } from "../state.js";
-import { partOf, type SequenceModule, type StateOf, withPrefix } from "./sequence-module.js";
+import { partOf, type SequenceModule, type StateOf, type WiringOptions, withPrefix } from "./sequence-module.js";
 
 /** What a layer above the first gets besides the output of the layer below. */
 export type LayerSkip = "none" | "residual" | "input" | "dense";
@@ -104,10 +104,10 @@ export class RecurrentStack<L extends readonly SequenceModule[]> extends Module 
    * Runs all layers over sequences (B, T, inputSize), or (T, B, inputSize) without `batchFirst`, or one sequence
    * (T, inputSize).
    *
-   * @throws ShapeError, ArgumentError (lengths, state)
+   * @throws ShapeError, ArgumentError (lengths, state; resets and force of layers that do not take them)
    */
-  forward(x: Tensor, options: SequenceOptions<StackState<L>> = {}): SequenceResult<StackState<L>> {
-    const { state, lengths } = options;
+  forward(x: Tensor, options: WiringOptions<StackState<L>> = {}): SequenceResult<StackState<L>> {
+    const { state, ...others } = options;
     const outputs: Tensor[] = [];
     const states: RecurrentState[] = [];
     const batchAxis = this.batchFirst ? 0 : 1;
@@ -115,7 +115,7 @@ export class RecurrentStack<L extends readonly SequenceModule[]> extends Module 
       const below = outputs[l - 1];
       const input =
         below === undefined ? x : dropout(this.#inputOf(x, outputs, below), this.dropout, this.stream, batchAxis);
-      const result = layer.forward(input, { state: partOf(`${l}`, state), lengths });
+      const result = layer.forward(input, { ...others, state: partOf(`${l}`, state) });
       outputs.push(this.skip === "residual" && below !== undefined ? add(below, result.output) : result.output);
       states.push(withPrefix(`${l}`, result.state));
     });

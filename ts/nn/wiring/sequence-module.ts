@@ -10,9 +10,17 @@ import { Ids } from "../../tensor/ids.js";
 import { reshape } from "../../tensor/shape.js";
 import type { StreamPlan } from "../../tensor/stream.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import type { CompiledRunOptions } from "../compiler/compiled.js";
 import type { Module } from "../module.js";
 import type { SequenceOptions, SequenceResult } from "../recurrent.js";
 import type { RecurrentState } from "../state.js";
+
+/**
+ * What wirings take besides the sequences: `resets` and `force` go to every layer, all of which must be compiled ones.
+ */
+export interface WiringOptions<S extends RecurrentState>
+  extends SequenceOptions<S>,
+    Pick<CompiledRunOptions, "resets" | "force"> {}
 
 /** A recurrent layer, or a wiring of some. */
 export interface SequenceModule<S extends RecurrentState = RecurrentState> extends Module {
@@ -23,7 +31,7 @@ export interface SequenceModule<S extends RecurrentState = RecurrentState> exten
   /** Whether it also, or only, reads sequences backwards: then it has no single step, and no state to go on from. */
   readonly bidirectional: boolean;
   /** x (B, T, inputSize) to outputs (B, T, outputSize) and the state after the last step; with `batchFirst: false` (T, B, ...). */
-  forward(x: Tensor, options?: SequenceOptions<S>): SequenceResult<S>;
+  forward(x: Tensor, options?: WiringOptions<S>): SequenceResult<S>;
   /** How a stream takes single steps in one call of the core; null or absent: it goes through `forward`. @internal */
   streamPlan?(): StreamPlan | null;
 }
@@ -77,6 +85,12 @@ export function checkCausal(where: string, part: SequenceModule): void {
   if (part.bidirectional) {
     throw new ArgumentError(where, "layer", "one that only reads forwards (wrap the whole to read backwards)", part);
   }
+}
+
+/** @throws ArgumentError for resets, where a step reads more than the layer's states, which is all that they clear @internal */
+export function refuseResets(where: string, resets: ArrayLike<number> | undefined): void {
+  if (resets === undefined) return;
+  throw new ArgumentError(where, "resets", "left out: steps also read what no reset clears", resets);
 }
 
 /**

@@ -14,16 +14,18 @@ import { concat, slice, transpose } from "../../tensor/shape.js";
 import { sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
 import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
-import type { SequenceOptions, SequenceResult } from "../recurrent.js";
+import type { SequenceResult } from "../recurrent.js";
 import {
   checkCausal,
   type PartState,
   partOf,
+  refuseResets,
   type SequenceModule,
   type SequenceSizes,
   type StateOf,
   sequenceSizes,
   takeRows,
+  type WiringOptions,
   withPrefix,
 } from "./sequence-module.js";
 
@@ -65,10 +67,14 @@ export class TimeSkip<L extends SequenceModule> extends Module {
 
   /**
    * Batched sequences (B, T, inputSize), or (T, B, inputSize) without `batchFirst`.
-   * @throws ShapeError, ArgumentError (lengths, state)
+   * @throws ShapeError, ArgumentError (lengths, state; resets, and force of a layer that does not take it)
    */
-  forward(x: Tensor, { state, lengths }: SequenceOptions<TimeSkipState<L>> = {}): SequenceResult<TimeSkipState<L>> {
+  forward(
+    x: Tensor,
+    { state, lengths, resets, force }: WiringOptions<TimeSkipState<L>> = {},
+  ): SequenceResult<TimeSkipState<L>> {
     const { layer, label, distance } = this;
+    refuseResets(label, resets);
     const sizes = sequenceSizes(label, x, this.inputSize, layer.batchFirst);
     checkLengths(label, lengths, sizes.batch, sizes.steps);
     const { steps, timeAxis } = sizes;
@@ -80,6 +86,7 @@ export class TimeSkip<L extends SequenceModule> extends Module {
       const end = Math.min(start + distance, steps);
       const delayed = slice(outputs[outputs.length - 1] ?? past, timeAxis, 0, end - start);
       const result = layer.forward(concat([slice(x, timeAxis, start, end), delayed]), {
+        force,
         state: inner,
         lengths: lengths === undefined ? undefined : within(lengths, start, end),
       });
