@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { environment, fromRoot, root, run, Stop } from "./lib.mjs";
 
 /** The whole gzipped browser bundle that trains a character LSTM, in bytes. */
-const sizeBudget = 89_000;
+const sizeBudget = 88_000;
 
 let passed = 0;
 let failed = 0;

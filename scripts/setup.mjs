@@ -175,6 +175,7 @@ async function optimize(raw) {
   // What the crate keeps out of a caller stays out: engines optimise a function as a whole.
   binaryen.setOneCallerInlineMaxSize(0);
   module.optimize();
+  module.runPasses(["strip-producers", "strip-target-features"]);
   const wasm = new Uint8Array(module.emitBinary());
   module.dispose();
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm));

@@ -6,9 +6,11 @@
 use super::{large_spans, spans, sum_large_spans, sum_spans, Span};
 use crate::simd::{Lane, WIDTH};
 
+// What is called once a row is not inlined: each has many callers.
+
 /// The largest of `n` elements, minus infinity when there are none. NaN is passed over: it reaches the sum of
 /// exponentials.
-#[inline(always)]
+#[inline(never)]
 pub(super) unsafe fn largest<L: Lane>(x: *const L::Elem, n: usize) -> L::Elem {
     let mut best = L::constant(f64::NEG_INFINITY);
     let mut raise = |value: L| best = value.select_gt(best, value, best);
@@ -24,7 +26,7 @@ pub(super) unsafe fn largest<L: Lane>(x: *const L::Elem, n: usize) -> L::Elem {
 }
 
 /// y = e^(s (x - offset)), unless `y` is null; their sum.
-#[inline(always)]
+#[inline(never)]
 pub(super) unsafe fn exponentials<L: Lane>(
     x: *const L::Elem,
     y: *mut L::Elem,
@@ -42,7 +44,7 @@ pub(super) unsafe fn exponentials<L: Lane>(
 }
 
 /// ln x of one element.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn ln<L: Lane>(x: L::Elem) -> L::Elem {
     L::splat(x).ln().to_array()[0]
 }
