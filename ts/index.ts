@@ -267,9 +267,19 @@ export {
 export type { PartState, SequenceModule, StateOf, WiringOptions } from "./nn/wiring/sequence-module.js";
 export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
+export {
+  type Classification,
+  type ClassifierScores,
+  type LabelledText,
+  type Pooling,
+  TextClassifier,
+  type TextClassifierOptions,
+} from "./tasks/classifier.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
+export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
+export { type TaggedSentence, type TaggedWord, Tagger, type TaggerOptions } from "./tasks/tagger.js";
 export { type BagOfWordsBatch, ContinuousBagOfWords } from "./tasks/word-vectors/cbow.js";
 export { type CoOccurrences, coOccurrences, GloVe } from "./tasks/word-vectors/glove.js";
 export { SkipGram, type SkipGramBatch } from "./tasks/word-vectors/skip-gram.js";

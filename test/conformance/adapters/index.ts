@@ -11,7 +11,7 @@ import { kerasAttention, kerasEmbeddingLstm, kerasLstmInit, kerasRecurrent, kera
 import { kerasLoss } from "./keras-loss.js";
 import { layerNorm } from "./layer-norm.js";
 import { bceWithLogits, crossEntropyLoss, ctc, huber, l1, logSoftmaxOf, mse, nll, softmaxOf } from "./loss.js";
-import { encoderDecoder, tiedLanguageModel } from "./model.js";
+import { binaryClassifier, encoderDecoder, tagger, tiedLanguageModel } from "./model.js";
 import { charModel, kerasFile, stateDict, tfjsFile } from "./model-files.js";
 import { onnx } from "./onnx.js";
 import { kerasOptim, optim } from "./optim.js";
@@ -53,6 +53,8 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
     seq2seq_sutskever: encoderDecoder,
     seq2seq_cho: encoderDecoder,
     seq2seq_luong: encoderDecoder,
+    classifier_binary: binaryClassifier,
+    classifier_tagger: tagger,
     char_lm_tied: tiedLanguageModel,
   },
   wordvec: { sgns: skipGram, cbow: bagOfWords, glove, analogy_3cosadd: analogy },
@@ -147,7 +149,7 @@ export const adapters: Readonly<Record<string, Readonly<Record<string, Adapter>>
  * What the library has not got: groups, or operations of a group that is covered otherwise. A case that is neither here
  * nor above is an error, so that nothing goes missing unseen.
  */
-export const missing: ReadonlySet<string> = new Set(["model/classifier_binary", "model/classifier_tagger"]);
+export const missing: ReadonlySet<string> = new Set();
 
 /** Formats of malformed files that no loader reads yet. */
 export const missingFormats: ReadonlySet<string> = new Set();

@@ -10,11 +10,16 @@ import {
   LSTM,
   type Module,
   type RecurrentClass,
+  select,
+  sub,
+  Tagger,
   type Tensor,
+  TextClassifier,
   transpose,
 } from "../../../ts/index.js";
 import type { Case, Results } from "../corpus.js";
 import { givenIds, ofRole, vjp } from "../vjp.js";
+import { type Block, vjpOfBlocks } from "./blocks.js";
 
 interface ModelConfig {
   readonly cell: "lstm" | "gru";
@@ -113,9 +118,8 @@ export function encoderDecoder(test: Case): Results {
 
 export function tiedLanguageModel(test: Case): Results {
   const { vocab, hidden_size, num_layers } = configOf(test);
-  const tokenizer = CharTokenizer.from(String.fromCharCode(...Array.from({ length: vocab }, (_, i) => 97 + i)));
   const model = new LanguageModel({
-    tokenizer,
+    tokenizer: letters(vocab),
     cell: LSTM,
     hiddenSize: hidden_size,
     numLayers: num_layers,
@@ -127,4 +131,43 @@ export function tiedLanguageModel(test: Case): Results {
     const logits = transpose(model.forward(turned(givenIds(test, "in.ids"))).logits, 0, 1);
     return { logits, loss: crossEntropy(logits, givenIds(test, "in.y")) };
   });
+}
+
+/** Tags; the case's words are ids, the first of which pads. */
+export function tagger(test: Case): Results {
+  const { cell, vocab, embed, hidden_size } = configOf(test);
+  const words = Array.from({ length: vocab - 1 }, (_, i) => `word ${i}`);
+  const labels = ["a", "b", "c", "d"];
+  const model = new Tagger({ words, labels, cell: CELLS[cell], hiddenSize: hidden_size, embeddingSize: embed });
+  const leaves = leavesOf(test, model, { "embed.": "embedding.", "rnn.": "rnn.", "out.": "head." });
+  return vjp(test, leaves, () => {
+    const logits = model.forward(givenIds(test, "in.ids"), givenIds(test, "in.lengths").data);
+    return { logits, loss: crossEntropy(logits, givenIds(test, "in.y")) };
+  });
+}
+
+/** Two classes: the case has one logit, which is the second less the first here. */
+export function binaryClassifier(test: Case): Results {
+  const { cell, vocab, embed, hidden_size } = configOf(test);
+  const model = new TextClassifier({
+    tokenizer: letters(vocab),
+    labels: ["negative", "positive"],
+    cell: CELLS[cell],
+    hiddenSize: hidden_size,
+    embeddingSize: embed,
+    pooling: "last",
+  });
+  const blocks = [...ofRole(test, "param").keys()].map((theirs): Block => {
+    if (theirs.startsWith("out.")) return { ours: theirs.replace("out.", "head."), theirs, at: [1, 0] };
+    return { ours: theirs.replace("embed.", "embedding."), theirs };
+  });
+  const targets = new Ids(Int32Array.from(test.tensors.get("in.y")!.data));
+  return vjpOfBlocks(test, model, blocks, new Map(), () => {
+    const logits = model.forward(givenIds(test, "in.ids"), givenIds(test, "in.lengths").data);
+    return { logits: sub(select(logits, 1, 1), select(logits, 1, 0)), loss: crossEntropy(logits, targets) };
+  });
+}
+
+function letters(count: number): CharTokenizer {
+  return CharTokenizer.from(String.fromCharCode(...Array.from({ length: count }, (_, i) => 97 + i)));
 }

@@ -1,0 +1,134 @@
+/** Classifiers of texts and taggers of words: they learn, are saved, and answer whatever comes. */
+import { describe, expect, it } from "vitest";
+import * as u from "../../ts/index.js";
+
+const core = u.createCore();
+const good = ["fine", "lovely", "superb", "great"];
+const bad = ["awful", "dull", "poor", "bad"];
+const texts = [...good, ...bad].flatMap((word, i) =>
+  ["a NAME film", "this film is NAME", "NAME and long", "so NAME !"].map((text) => ({
+    text: text.replace("NAME", word),
+    label: i < 4 ? "good" : "bad",
+  })),
+);
+
+describe.each(["last", "mean", "max", "attention"] as const)("a classifier that pools by %s", (pooling) => {
+  const build = () =>
+    new u.TextClassifier({
+      tokenizer: u.WordTokenizer.from(texts.map(({ text }) => text)),
+      labels: ["good", "bad"],
+      cell: u.GRU,
+      hiddenSize: 7,
+      embeddingSize: 6,
+      pooling,
+      classWeights: [1, 2],
+    }).init({ seed: 2, core });
+  const model = build();
+
+  it("learns, and a file of it predicts the same", async () => {
+    const before = model.evaluate(texts);
+    const batches = u.paddedBatches(model.examples(texts), { batchSize: 8, seed: 1 });
+    await u.train(model, batches, { optimizer: new u.Adam(model, { lr: 0.02 }), epochs: 12 }).done;
+    const scores = model.evaluate(texts);
+    expect(scores.loss).toBeLessThan(before.loss / 2);
+    expect(scores.accuracy).toBeGreaterThan(0.9);
+    expect(scores.confusion.total).toBe(texts.length);
+    const found = model.predict("this film is superb");
+    expect(found.label).toBe("good");
+    expect(found.probabilities.map(({ label }) => label)).toEqual(["good", "bad"]);
+    const again = u.TextClassifier.from(u.save(model), { core });
+    expect(again.predict("this film is superb")).toEqual(found);
+  });
+
+  it("answers for texts of no length, of any length, of emoji and of unseen words, each by itself", () => {
+    const odd = ["", "🦆🦆", "never seen", "fine ".repeat(30)];
+    const together = model.predict(odd);
+    odd.forEach((text, i) => {
+      const alone = model.predict(text);
+      expect(alone.probability).toBeCloseTo(together[i]!.probability, 5);
+      expect(alone.probabilities.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
+    });
+    const bias = [...model.head.bias!.toArray()];
+    const empty = model.predict("").probabilities.map(({ probability }) => Math.log(probability));
+    if (pooling !== "last") expect(empty[0]! - empty[1]!).toBeCloseTo(bias[0]! - bias[1]!, 4);
+    expect(model.predict([])).toEqual([]);
+  });
+});
+
+it("reads only the first maxLength tokens", () => {
+  const options = {
+    tokenizer: u.CharTokenizer.from("ab"),
+    labels: ["x", "y"],
+    cell: u.LSTM,
+    hiddenSize: 3,
+    maxLength: 4,
+  };
+  const model = new u.TextClassifier(options).init({ seed: 1, core });
+  expect(model.predict("abab".repeat(250_000))).toEqual(model.predict("abab"));
+});
+
+it("weighs classes in the loss that is trained on", () => {
+  const options = { tokenizer: u.CharTokenizer.from("ab"), labels: ["x", "y"], cell: u.LSTM, hiddenSize: 3 };
+  const plain = new u.TextClassifier(options).init({ seed: 1, core });
+  const weighted = new u.TextClassifier({ ...options, classWeights: [1, 3] }).init({ seed: 1, core });
+  const [batch] = u.paddedBatches(
+    plain.examples([
+      { text: "ab", label: "x" },
+      { text: "b", label: "y" },
+    ]),
+    { batchSize: 2 },
+  );
+  const each = ["x", "y"].map((label, i) => plain.evaluate([{ text: ["ab", "b"][i]!, label }]).loss);
+  expect(weighted.run(() => weighted.loss(batch!).item())).toBeCloseTo((each[0]! + 3 * each[1]!) / 4, 5);
+});
+
+const sentences = [
+  ["Harry met Hermione", "P O P"],
+  ["she saw London", "O O L"],
+  ["London saw Harry", "L O P"],
+  ["Hermione saw Paris", "P O L"],
+  ["he left", "O O"],
+].map(([words, tags]) => ({ words: words!.split(" "), tags: tags!.split(" ") }));
+
+describe("a tagger", () => {
+  const words = [...new Set(sentences.flatMap((sentence) => sentence.words))];
+  const model = new u.Tagger({ words, labels: ["O", "P", "L"], cell: u.LSTM, hiddenSize: 6 }).init({ seed: 1, core });
+
+  it("learns, and a file of it predicts the same", async () => {
+    const batches = u.paddedBatches(model.examples(sentences), { batchSize: 2, seed: 1 });
+    await u.train(model, batches, { optimizer: new u.Adam(model, { lr: 0.03 }), epochs: 40 }).done;
+    expect(model.evaluate(sentences).accuracy).toBe(1);
+    const found = model.predict(["Harry", "left", "London"]);
+    expect(found.map(({ word, tag }) => `${word}/${tag}`)).toEqual(["Harry/P", "left/O", "London/L"]);
+    expect(u.Tagger.from(u.save(model), { core }).predict(["Harry", "left", "London"])).toEqual(found);
+  });
+
+  it("answers for no words, unseen ones and very many", () => {
+    expect(model.predict([])).toEqual([]);
+    expect(model.predict(["🦆", ""]).map(({ word }) => word)).toEqual(["🦆", ""]);
+    expect(model.predict(Array(20_000).fill("Paris"))).toHaveLength(20_000);
+    expect(model.evaluate([{ words: [], tags: [] }, ...sentences]).confusion.total).toBe(14);
+  });
+});
+
+it("names what is wrong", () => {
+  const base = { tokenizer: u.CharTokenizer.from("ab"), labels: ["x", "y"], cell: u.GRU, hiddenSize: 3 };
+  expect(() => new u.TextClassifier({ ...base, labels: ["x"] })).toThrow(/labels/);
+  expect(() => new u.TextClassifier({ ...base, pooling: "sum" as "max" })).toThrow(/pooling/);
+  expect(() => new u.TextClassifier({ ...base, classWeights: [1] })).toThrow(u.ShapeError);
+  const model = new u.TextClassifier(base).init({ core });
+  expect(() => model.examples([{ text: "a", label: "z" }])).toThrow(/example 0: no label is "z"/);
+  const tagger = new u.Tagger({ words: ["a"], labels: ["x", "y"], cell: u.GRU, hiddenSize: 3 }).init({ core });
+  expect(() => tagger.examples([{ words: ["a"], tags: [] }])).toThrow(/example 0: 0 tags for 1 words/);
+  expect(() => tagger.examples([{ words: ["a"], tags: ["z"] }])).toThrow(/no tag is "z"/);
+  expect(() => new u.Tagger({ words: ["a", "a"], labels: ["x", "y"], cell: u.GRU, hiddenSize: 3 })).toThrow(/words/);
+  for (const [file, read] of [
+    [u.save(tagger), u.TextClassifier],
+    [u.save(model), u.Tagger],
+  ] as const) {
+    expect(() => read.from(file)).toThrow(/expected (TextClassifier|Tagger)/);
+  }
+  const config = { ...model.config(), pooling: "sum" };
+  const broken = Object.assign(Object.create(model) as u.TextClassifier, { config: () => config });
+  expect(() => u.TextClassifier.from(u.save(broken))).toThrow(/pooling of the TextClassifier is "sum"/);
+});
