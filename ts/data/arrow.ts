@@ -5,6 +5,7 @@
  */
 import type { Data, DataType, Field, Vector } from "apache-arrow";
 import { DataError, DTypeError, MissingPackageError } from "../errors.js";
+import { checkMessage } from "./arrow-messages.js";
 import {
   type ColumnType,
   checkedCount,
@@ -32,9 +33,6 @@ type Arrow = typeof import("apache-arrow");
 /**
  * The rows of an Arrow file or stream, a record batch at a time: memory holds one and the dictionaries, however long the
  * file is.
- *
- * What the columns say of themselves is checked; what the messages around them claim is not, by `apache-arrow`, and a file
- * damaged there on purpose could make it take all memory: from strangers, take Parquet.
  *
  * It needs the package `apache-arrow`. Compressed batches need a codec, which `compressionRegistry` of that package takes.
  * @throws MissingPackageError when it is not installed
@@ -104,7 +102,14 @@ async function open(arrow: Arrow, bytes: ArrowBytes) {
   return { reader, fields: reader.schema.fields as readonly Field[] };
 }
 
+/** Bytes of the metadata of a message, at most; a table of a thousand columns has some 100 kB. */
+const MAX_METADATA = 0x100_0000;
+
 const MAGIC = Uint8Array.from("ARROW1", (character) => character.charCodeAt(0));
+
+function littleEndian(bytes: Uint8Array): number {
+  return bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
+}
 
 function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {
   return beginning.every((byte, index) => bytes[index] === byte);
@@ -114,22 +119,36 @@ function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {
 class ArrowBytes {
   readonly #pieces: AsyncIterator<Uint8Array>;
   #isFile = false;
+  #held: Uint8Array = new Uint8Array(0);
   #tail: Uint8Array = new Uint8Array(0);
 
   constructor(source: ArrowSource) {
     this.#pieces = pieces(source);
   }
 
+  /** The stream, in which no message is passed on unchecked. */
   async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
-    let first: Uint8Array = new Uint8Array(0);
-    while (first.length < 8) {
-      const piece = await this.#next();
-      if (piece === undefined) break;
-      first = joined(first, piece);
-    }
+    const first = await this.#take(8);
     this.#isFile = startsWith(first, MAGIC);
-    yield first.subarray(this.#isFile ? 8 : 0);
-    for (let piece = await this.#next(); piece !== undefined; piece = await this.#next()) yield piece;
+    if (!this.#isFile) this.#held = joined(first, this.#held);
+    for (;;) {
+      const mark = await this.#take(4);
+      yield mark;
+      const size = littleEndian(mark) === -1 ? await this.#take(4) : mark;
+      if (size !== mark) yield size;
+      const length = littleEndian(size);
+      if (size.length < 4 || length === 0) return;
+      if (!(length > 0 && length <= MAX_METADATA)) throw new DataError(`a message of ${length} bytes`);
+      const metadata = await this.#take(length);
+      let body = metadata.length === length ? checkMessage(metadata) : 0;
+      yield metadata;
+      while (body > 0) {
+        const part = await this.#take(1, body);
+        if (part.length === 0) return;
+        yield part;
+        body -= part.length;
+      }
+    }
   }
 
   /** After the stream: whether a file is whole. */
@@ -138,6 +157,18 @@ class ArrowBytes {
     while ((await this.#next()) !== undefined) {}
     if (!startsWith(this.#tail, MAGIC))
       throw new DataError("readArrow: the file does not end as it should: it was cut short");
+  }
+
+  /** At least so many bytes, or what is left; at most so many. */
+  async #take(least: number, most = least): Promise<Uint8Array> {
+    while (this.#held.length < least) {
+      const piece = await this.#next();
+      if (piece === undefined) break;
+      this.#held = joined(this.#held, piece);
+    }
+    const taken = this.#held.subarray(0, most);
+    this.#held = this.#held.subarray(taken.length);
+    return taken;
   }
 
   async #next(): Promise<Uint8Array | undefined> {
