@@ -15,9 +15,9 @@ it("goes on from a checkpoint with as many threads, and ends with the bytes of a
   expect(started).toMatchObject({ code: 0, stderr: "" });
   expect(await train("--resume", at("parts"), "--updates", "30", "--quiet")).toMatchObject({ code: 0, stderr: "" });
   await train(...recipe, "--threads", "3", "--updates", "30", "--out", at("whole"));
-  expect(readFileSync(at("parts.checkpoint"))).toEqual(readFileSync(at("whole.checkpoint")));
+  expect(readFileSync(at("parts.checkpoint")).equals(readFileSync(at("whole.checkpoint")))).toBe(true);
   await train(...recipe, "--updates", "30", "--out", at("alone"));
-  expect(readFileSync(at("alone"))).not.toEqual(readFileSync(at("whole")));
+  expect(readFileSync(at("alone")).equals(readFileSync(at("whole")))).toBe(false);
 });
 
 it("refuses more threads than lanes", async () => {

@@ -1,4 +1,5 @@
 /** Replicas in threads of Node: the gradients of one thread, the same bits in every run, and ends of all kinds. */
+import { createHash } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import * as unrolled from "unrolled";
 import { describe, expect, it } from "vitest";
@@ -65,6 +66,12 @@ async function eventsOf(run: AsyncIterable<TrainEvent>, events: TrainEvent[] = [
 const of = <K extends TrainEvent["kind"]>(events: readonly TrainEvent[], kind: K) =>
   events.filter((event): event is Extract<TrainEvent, { kind: K }> => event.kind === kind);
 
+/** Whole files would take minutes to be shown when they differ. */
+const digest = (bytes: Uint8Array | undefined) =>
+  createHash("sha256")
+    .update(bytes ?? "")
+    .digest("hex");
+
 /** Trains by plain gradient descent, so that values differ as gradients do. */
 async function descend(options: typeof plain, more: Options) {
   const model = languageModel(options);
@@ -101,9 +108,9 @@ async function everything(options: Partial<ReplicaOptions<Batch>>, more: Options
     }),
   );
   expect(alive(workers)).toBe(0);
-  const averaged = average.run(() => Buffer.from(save(model)).toString("hex"));
+  const averaged = average.run(() => digest(save(model)));
   average.dispose();
-  return { workers, events, averaged, checkpoints: of(events, "checkpoint").map(({ bytes }) => Buffer.from(bytes)) };
+  return { workers, events, averaged, checkpoints: of(events, "checkpoint").map(({ bytes }) => bytes) };
 }
 
 describe("replicas", () => {
@@ -154,11 +161,11 @@ describe("replicas", () => {
     expect(first.checkpoints).toHaveLength(3);
     const second = await everything({ ownShard: false });
     expect([first.workers.length, second.workers.length]).toEqual([2, 3]);
-    expect(second.checkpoints).toEqual(first.checkpoints);
+    expect(second.checkpoints.map(digest)).toEqual(first.checkpoints.map(digest));
     expect(second.averaged).toBe(first.averaged);
     for (const resume of first.checkpoints.slice(0, 2)) {
       const again = await everything({}, { resume });
-      expect(again.checkpoints.at(-1)).toEqual(first.checkpoints.at(-1));
+      expect(digest(again.checkpoints.at(-1))).toBe(digest(first.checkpoints.at(-1)));
     }
   });
 
@@ -215,7 +222,8 @@ describe("replicas", () => {
       const whole = await descend(plain, { ...options, replicas: sound() });
       const rest = await descend(plain, { ...options, replicas: sound(), resume: kept?.bytes });
       const [last, expected] = [rest, whole].map(({ events: all }) => of(all, "checkpoint").at(-1)?.bytes);
-      expect(Buffer.from(last!)).toEqual(Buffer.from(expected!));
+      expect(digest(last)).toBe(digest(expected));
+      expect(last).toBeDefined();
     },
   );
 
