@@ -158,8 +158,14 @@ describe("readParquet", () => {
     }
   });
 
-  it.each(["snappy", "gzip", "zstd", "brotli", "lz4"])("reads pages compressed by %s", async (codec) => {
+  it.each(["snappy", "gzip", "zstd", "lz4"])("reads pages compressed by %s", async (codec) => {
     expect(together(await all(readParquet(bytesOf(`${codec}.parquet`))))).toEqual(some(small));
+  });
+
+  it("refuses pages compressed by Brotli", async () => {
+    expect(await message(readParquet(bytesOf("brotli.parquet")))).toMatch(
+      /^readParquet: row group 0, column "int32" cannot be read: .*BROTLI/,
+    );
   });
 
   it("reads pages of the second version, newer encodings and columns without nulls", async () => {

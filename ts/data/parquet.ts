@@ -37,7 +37,8 @@ type Parts = { readonly byteLength: number; slice(start: number, end?: number): 
  * The rows of a Parquet file, a row group at a time: memory holds one, and of a `Blob` or another source of parts only
  * the columns that are read.
  *
- * It needs the packages `hyparquet` and, for files compressed otherwise than with Snappy, `hyparquet-compressors`.
+ * It needs the packages `hyparquet` and, for files compressed otherwise than with Snappy, `hyparquet-compressors` (gzip, zstd, LZ4; pages
+ * compressed with Brotli are not read).
  * @throws MissingPackageError when one of them is not installed
  * @throws DataError naming row group and column: damage; records, maps, decimals and times of day, which are not read;
  *   an integer that is no exact number, without `bigint`; a column that is not there
@@ -63,9 +64,11 @@ export async function* readParquet(
     const { compressors: others } = await import("hyparquet-compressors").catch(() => {
       throw new MissingPackageError("readParquet", "hyparquet-compressors");
     });
-    Object.assign(unpackers, { ...others, ...unpackers });
+    // The package's decompressor of Brotli does not end on some damaged pages.
+    Object.assign(unpackers, { ...others, ...unpackers, BROTLI: undefined });
   }
   for (const [codec, unpack] of Object.entries(unpackers)) {
+    if (unpack === undefined) continue;
     compressors[codec as keyof Compressors] = (packed, size) => checker.unpack(packed, size, unpack);
   }
   const scan = await parquetScan({ file, metadata, compressors, parsers, utf8: false, useOffsetIndex: false });
