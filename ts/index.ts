@@ -280,6 +280,14 @@ export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from ".
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
 export { type TaggedSentence, type TaggedWord, Tagger, type TaggerOptions } from "./tasks/tagger.js";
+export {
+  type TextPair,
+  type TranslateOptions,
+  type Translation,
+  type TranslationBatch,
+  Translator,
+  type TranslatorOptions,
+} from "./tasks/translator.js";
 export { type BagOfWordsBatch, ContinuousBagOfWords } from "./tasks/word-vectors/cbow.js";
 export { type CoOccurrences, coOccurrences, GloVe } from "./tasks/word-vectors/glove.js";
 export { SkipGram, type SkipGramBatch } from "./tasks/word-vectors/skip-gram.js";
