@@ -145,6 +145,20 @@ describe("CheckpointFiles", () => {
     expect(u.save(model)).toEqual(u.save(whole.model));
   });
 
+  it("keep the averages that were validated, as the best model", async () => {
+    const model = new u.Linear(2, 1).init({ seed: 1 });
+    const optimizer = new u.AveragedSGD(model, { lr: 0.1, averageAfter: 0 });
+    for (let i = 0; i < 4; i++) optimizer.update(() => u.sum(u.square(model.forward(u.ones([1, 2])))));
+    const files = new CheckpointFiles(at("run.safetensors"));
+    const valid = { kind: "valid", update: 4, epoch: 1, loss: 1, bitsPerChar: 1, best: true } as const;
+    await files.keeper(model, optimizer)(valid);
+    const kept = new u.Linear(2, 1);
+    u.load(kept, readFileSync(files.bestPath));
+    const average = optimizer.averages().get("weight")?.data;
+    expect(kept.weight.toArray()).toEqual(average);
+    expect(model.weight.toArray()).not.toEqual(average);
+  });
+
   it("has complete checkpoints in their order whenever the process is killed", async () => {
     const source = `
       import { CheckpointFiles } from ${JSON.stringify(pathToFileURL(resolve("dist/node.js")).href)};

@@ -11,6 +11,7 @@ import { ArgumentError, isUnrolledError } from "../errors.js";
 import { save } from "../io/model-file.js";
 import type { Module } from "../nn/module.js";
 import type { TrainCallback } from "../train/loop.js";
+import type { Optimizer } from "../train/optimizer.js";
 import { FileError, fileError, loadFile, saveFile, temporaryPath } from "./files.js";
 
 const PREVIOUS = ".previous-";
@@ -115,11 +116,16 @@ export class CheckpointFiles {
     return this.#remove(() => true);
   }
 
-  /** For `train`'s `onEvent`: writes every checkpoint, and the model whenever its validation loss is the lowest. */
-  keeper(model: Module): TrainCallback {
+  /**
+   * For `train`'s `onEvent`: writes every checkpoint, and the model whenever its validation loss is the lowest.
+   * @param optimizer - of the run; needed only where it averages weights (`AveragedSGD`): what was validated is saved
+   */
+  keeper(model: Module, optimizer?: Optimizer): TrainCallback {
     return async (event) => {
       if (event.kind === "checkpoint") await this.save(event.bytes);
-      else if (event.kind === "valid" && event.best) await this.saveBest(save(model));
+      else if (event.kind === "valid" && event.best) {
+        await this.saveBest(optimizer === undefined ? save(model) : optimizer.withAverages(() => save(model)));
+      }
     };
   }
 
