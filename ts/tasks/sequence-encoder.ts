@@ -51,6 +51,7 @@ export abstract class SequenceEncoder extends Module {
     return this.rnn.forward(this.drop(this.embedding.forward(ids)), { lengths });
   }
 
+  /** @internal */
   protected drop(x: Tensor): Tensor {
     return dropout(x, this.dropout, this.stream);
   }

@@ -59,6 +59,7 @@ export class WordVectors {
     for (let id = 0; id < words.length; id++) this.#unit.set(unit(this.#row(data, id)), id * size);
   }
 
+  /** Whether a word has a vector. */
   has(word: string): boolean {
     return this.#ids.has(word);
   }
