@@ -26,7 +26,6 @@ const targetTokenizer = u.WordTokenizer.from(pairs.map(({ target }) => target));
 const base = { tokenizer, targetTokenizer, cell: u.GRU, hiddenSize: 24, embeddingSize: 12 };
 
 const kinds: readonly [string, Partial<u.TranslatorOptions>][] = [
-  ["Sutskever", { reverseSource: true }],
   ["Cho", { contextAtEveryStep: true }],
   ["Luong with input feeding", { attention: u.GeneralAttention, inputFeeding: true, bidirectional: true }],
   ["Bahdanau with scheduled sampling", { attention: u.AdditiveAttention, attend: "before", teacherForcing: 0.9 }],
