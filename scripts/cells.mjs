@@ -1,5 +1,7 @@
-// node scripts/cells.mjs: writes docs/cells.md, the table of recurrent cells, from the catalogue that the tests run.
+// node scripts/cells.mjs: writes docs/cells.md, the table of recurrent cells, from the catalogue that the tests run. It
+// measures times for half a minute: run it on a machine that does nothing else.
 import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { createServer } from "vite";
 import { build } from "./build.mjs";
 import { inlineWasm } from "./inline-wasm.mjs";
@@ -20,8 +22,9 @@ await main(async () => {
   try {
     const { cellsPage } = await server.ssrLoadModule("/test/nn/cells/page.ts");
     const { createCore } = await server.ssrLoadModule("/ts/index.ts");
+    const machine = `${cpus()[0]?.model ?? process.arch}, Node ${process.version}`;
     mkdirSync(fromRoot("docs"), { recursive: true });
-    writeFileSync(fromRoot("docs/cells.md"), cellsPage(createCore()));
+    writeFileSync(fromRoot("docs/cells.md"), cellsPage(createCore(), machine));
   } finally {
     await server.close();
   }

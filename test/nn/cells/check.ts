@@ -15,6 +15,13 @@ export function furtherSizes(entry: Entry): never {
   return Object.fromEntries(sizes) as never;
 }
 
+/** A layer of an entry, its sizes given by their letters. */
+export function declare(entry: Entry, sizes: Readonly<Record<string, number>>): AnyLayer {
+  const { I, H } = sizes as { I: number; H: number };
+  const further = Object.entries(entry.sizes ?? {}).map(([option, letter]) => [option, sizes[letter] as number]);
+  return entry.make(entry.square === true ? H : I, H, Object.fromEntries(further));
+}
+
 /** A layer of an entry in its test sizes, its parameters uniform on [-0.6, 0.6). */
 export function makeLayer(entry: Entry, core: u.Core, options: u.RecurrentOptions & u.CompiledOptions = {}): AnyLayer {
   const given = { ...options, ...(furtherSizes(entry) as object) };

@@ -5,10 +5,11 @@ import { expect, it } from "vitest";
 import * as u from "../../../ts/index.js";
 import { catalogue } from "./catalogue.js";
 import { rowOf } from "./page.js";
+import { relativeTimes } from "./times.js";
 
 const root = join(import.meta.dirname, "../../..");
 
-it("docs/cells.md is what `node scripts/cells.mjs` writes, but for measured errors", () => {
+it("docs/cells.md is what `node scripts/cells.mjs` writes, but for what is measured", () => {
   const lines = readFileSync(join(root, "docs/cells.md"), "utf8").split("\n");
   const rows = lines.filter((line) => line.startsWith("| ")).slice(2);
   const cells = rows.map((row) => row.slice(2, -2).split(" | "));
@@ -30,4 +31,13 @@ it("every cell that the package exports is in the catalogue, under its own name"
   const known = new Set(catalogue.map(({ name }) => name));
   expect(exported.map(([name]) => name).filter((name) => !known.has(name))).toEqual([]);
   for (const [name, value] of exported) expect((value as { name: string }).name).toBe(name);
+});
+
+it("times are relative to that of LSTM", () => {
+  const entries = catalogue.filter(({ name }) => ["LSTM", "LSTM, projected", "RGLRU"].includes(name));
+  const sizes = { I: 3, H: 4, O: 5, P: 2 };
+  const times = relativeTimes(entries, u.createCore(), { steps: 2, batch: 3, sizes, rounds: 3, seconds: 0 });
+  expect([...times.keys()]).toEqual(entries.map(({ name }) => name));
+  expect(times.get("LSTM")).toBe(1);
+  for (const time of times.values()) expect(time).toBeGreaterThan(0);
 });

@@ -1,18 +1,13 @@
-/** The page docs/cells.md: every recurrent cell with its source, its size and how well its gradients hold. */
+/** The page docs/cells.md: every recurrent cell with its source, its size, how well its gradients hold, and its time. */
 import type * as u from "../../../ts/index.js";
 import { catalogue, type Entry } from "./catalogue.js";
-import { equationErrors } from "./check.js";
+import { declare, equationErrors } from "./check.js";
+import { measurement, relativeTimes } from "./times.js";
 
 /** Sizes with large prime factors, so that a dimension tells what it is made of; H is even, for heads. */
 const letters: Readonly<Record<string, number>> = { I: 1009, H: 2026, O: 503, P: 251 };
 /** Sizes of the column of counts. */
 const typical: Readonly<Record<string, number>> = { I: 64, H: 128, O: 32, P: 32 };
-
-function declare(entry: Entry, sizes: Readonly<Record<string, number>>): u.Module {
-  const { I, H } = sizes as { I: number; H: number };
-  const further = Object.entries(entry.sizes ?? {}).map(([option, letter]) => [option, sizes[letter] as number]);
-  return entry.make(entry.square === true ? H : I, H, Object.fromEntries(further));
-}
 
 /** Number of parameters of one layer, for example `4 H I + 4 H H + 4 H`. */
 export function formula(entry: Entry): string {
@@ -36,7 +31,7 @@ function total(entry: Entry): number {
     .reduce((sum, { size }) => sum + size, 0);
 }
 
-/** What a row says apart from measured errors. */
+/** What a row says apart from what is measured. */
 export function rowOf(entry: Entry): readonly string[] {
   return [
     entry.name,
@@ -47,7 +42,7 @@ export function rowOf(entry: Entry): readonly string[] {
   ];
 }
 
-const INTRODUCTION = `# Recurrent cells
+const introduction = (machine: string): string => `# Recurrent cells
 
 Written by \`node scripts/cells.mjs\`. Each file begins with the cell's paper, its equations and the names of its parameters.
 
@@ -64,12 +59,22 @@ gates held at a number, states reset in mid-sequence, zoneout, dropout of the re
   O and P = ${typical["O"]}. Cells without an I need inputSize = hiddenSize.
 - Gradient error: the largest of all gradients, of inputs, initial states and parameters, each relative to the largest magnitude of what it
   should be: central differences of the paper's equations in float64 (test/nn/cells).
+- Time: forward and back, relative to the fused \`LSTM\`, of T = ${measurement.steps} steps of B = ${measurement.batch} rows, I = H = ${measurement.sizes["H"]}; the median of
+  runs that took turns, on ${machine}.
 `;
 
-/** The whole page. */
-export function cellsPage(core: u.Core): string {
-  const header = ["cell", "source", "file in ts/nn", "parameters", "count", "gradient error"];
-  const rows = catalogue.map((entry) => [...rowOf(entry), equationErrors(entry, core).gradients.toExponential(1)]);
+/**
+ * The whole page.
+ * @param machine what the times are measured on
+ */
+export function cellsPage(core: u.Core, machine: string): string {
+  const header = ["cell", "source", "file in ts/nn", "parameters", "count", "gradient error", "time"];
+  const times = relativeTimes(catalogue, core, measurement);
+  const rows = catalogue.map((entry) => [
+    ...rowOf(entry),
+    equationErrors(entry, core).gradients.toExponential(1),
+    (times.get(entry.name) as number).toFixed(2),
+  ]);
   const lines = [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
-  return `${INTRODUCTION}\n${lines.join("\n")}\n`;
+  return `${introduction(machine)}\n${lines.join("\n")}\n`;
 }
