@@ -117,7 +117,7 @@ describe("replicas", () => {
   it.each(Object.entries(dropouts))("have the gradients of one thread, with dropout: %s", async (_, options) => {
     const alone = await descend(options, {});
     expect(largestDifference(alone.values, valuesOf(languageModel(options)))).toBeGreaterThan(1e-3);
-    for (const n of [2, 3]) {
+    for (const n of [2, 3, 5]) {
       const split = await descend(options, { replicas: replicas({ n, worker: crew(options).worker }) });
       expect(largestDifference(split.values, alone.values)).toBeLessThan(1e-5);
       expect(largestDifference(split.losses, alone.losses)).toBeLessThan(1e-5);
