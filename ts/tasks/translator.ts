@@ -1,4 +1,5 @@
 /** Translation of texts by an encoder-decoder (many-to-many, unaligned); any task that writes a text for a text. */
+
 import type { Core } from "../core/core.js";
 import { type PaddedBatch, type PaddedOptions, paddedBatches } from "../data/padded.js";
 import { ArgumentError, LoadError } from "../errors.js";
@@ -20,6 +21,7 @@ import { currentTape } from "../tensor/scope.js";
 import { type PlainTensor, type Tensor, tensor } from "../tensor/tensor.js";
 import { tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import type { BatchSource } from "../train/loop.js";
 import { Bleu, type BleuScore } from "../train/metrics/bleu.js";
 import { Config, cellName } from "./config.js";
 import { type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./encoder-decoder.js";
@@ -142,7 +144,7 @@ export class Translator extends Module {
   batches(
     pairs: readonly TextPair[],
     options: PaddedOptions,
-  ): { readonly length: number; batch(index: number): TranslationBatch } & Iterable<TranslationBatch> {
+  ): BatchSource<TranslationBatch> & Iterable<TranslationBatch> {
     const sources = pairs.map(({ source }) => ({ inputs: this.#encodeSource(source) }));
     const targets = pairs.map(({ target }) => this.targetTokenizer.encode(target));
     const inner = paddedBatches(sources, options);
