@@ -17,9 +17,29 @@ const expected = {
   ],
 };
 
+/** What runs notebooks cannot be had here: no Python with venv, or a registry that does not answer. */
+export class Unavailable extends Stop {}
+
+/**
+ * Installs tslab and nbclient in a folder; the environment in which they are found.
+ * @param {string} folder
+ * @param {string} unrolled
+ */
+function install(folder, unrolled) {
+  run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--silent", unrolled], { cwd: folder });
+  const venv = join(folder, "venv");
+  run("python3", ["-m", "venv", venv]);
+  const bin = join(venv, process.platform === "win32" ? "Scripts" : "bin");
+  const options = { cwd: folder, env: environment(bin, join(folder, "node_modules", ".bin")) };
+  run("python", ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"], options);
+  run("tslab", ["install", "--sys-prefix", "--python=python"], { ...options, quiet: true });
+  return options;
+}
+
 /**
  * @param {string} unrolled what npm is to install as `unrolled`: a folder or a tarball
  * @param {string} [keep] where to write the notebooks with their outputs
+ * @throws Unavailable, Stop for a notebook that fails or does not show what it should
  */
 export function runNotebooks(unrolled, keep) {
   const source = fromRoot("examples", "notebooks");
@@ -27,17 +47,12 @@ export function runNotebooks(unrolled, keep) {
   try {
     for (const name of ["package.json", "requirements.txt", "run.py"])
       copyFileSync(join(source, name), join(folder, name));
-    run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--silent", unrolled], { cwd: folder });
-    const venv = join(folder, "venv");
-    run("python3", ["-m", "venv", venv]);
-    const bin = join(venv, process.platform === "win32" ? "Scripts" : "bin");
-    const options = { cwd: folder, env: environment(bin, join(folder, "node_modules", ".bin")) };
-    run(
-      "python",
-      ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
-      options,
-    );
-    run("tslab", ["install", "--sys-prefix", "--python=python"], { ...options, quiet: true });
+    let options;
+    try {
+      options = install(folder, unrolled);
+    } catch (error) {
+      throw error instanceof Stop ? new Unavailable(error.message) : error;
+    }
     if (keep !== undefined) mkdirSync(keep, { recursive: true });
     for (const name of readdirSync(source).filter((file) => file.endsWith(".ipynb"))) {
       const output = join(keep ?? folder, name);
