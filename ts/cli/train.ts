@@ -96,7 +96,7 @@ export const trainUsage: Usage<typeof options> = {
     "unrolled train shakespeare.txt --schedule cosine:steps=5000 --warm-up 100",
     "unrolled train shakespeare.txt --schedule plateau:patience=2 --early-stop 8",
     "unrolled train shakespeare.txt --weight-dropout 0.5 --weight-decay 1e-6",
-    "unrolled train shakespeare.txt --optimizer averaged-sgd --lr 30 --clip-norm 0.25 --non-monotone 5",
+    "unrolled train shakespeare.txt --optimizer averaged-sgd --non-monotone 5",
     "unrolled train shakespeare.txt --seq-len 2000 --recompute 45",
     "unrolled train shakespeare.txt --resume shakespeare.safetensors --epochs 20",
     "cat *.md | unrolled train - --seconds 60 --prompt '# '",
