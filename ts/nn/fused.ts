@@ -93,10 +93,17 @@ class FusedRunner implements CellRunner {
 
   run(call: CellRun): void {
     refuseOptions(call);
-    const weights = weightsOf(call.parameter);
-    const weightHh = dropWeight(weights.weightHh, call.weightDropout, call.stream);
+    const { cell, activation, alpha, input, hidden, projection } = this.#sizes;
+    const { weightIh, weightHh, biasIh, biasHh, weightHr } = weightsOf(call.parameter);
+    const dropped = dropWeight(weightHh, call.weightDropout, call.stream);
+    // Each property by name: objects made by spreading have a slow form, and this is made for every call.
     sequence({
-      ...this.#sizes,
+      cell,
+      activation,
+      alpha,
+      input,
+      hidden,
+      projection,
       where: call.where,
       core: call.core,
       steps: call.steps,
@@ -105,8 +112,8 @@ class FusedRunner implements CellRunner {
       lengths: call.lengthsPointer,
       x: call.x,
       xStrides: call.xStrides,
-      weights: { ...weights, weightHh },
-      prepared: weightHh === weights.weightHh ? this.#prepared : this.#dropped,
+      weights: { weightIh, weightHh: dropped, biasIh, biasHh, weightHr },
+      prepared: dropped === weightHh ? this.#prepared : this.#dropped,
       h0: call.initial[0] ?? null,
       c0: call.initial[1] ?? null,
       stateIndex: call.stateIndex,

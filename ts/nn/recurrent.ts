@@ -137,15 +137,21 @@ export interface CellRun {
 abstract class Weights extends Module {
   [name: `weight_${string}` | `bias_${string}`]: Parameter;
 
-  /** @internal */
-  protected declareWeights(kind: CellKind, inputSize: number, suffix: string): void {
+  /** Declares the parameters of one layer and direction; the field of each by its name. @internal */
+  protected declareWeights(kind: CellKind, inputSize: number, suffix: string): ReadonlyMap<string, string> {
     const fields = this as unknown as Record<string, Parameter>;
-    for (const [name, parameter] of kind.parameters(inputSize)) fields[name + suffix] = parameter;
+    const names = new Map<string, string>();
+    for (const [name, parameter] of kind.parameters(inputSize)) {
+      fields[name + suffix] = parameter;
+      names.set(name, name + suffix);
+    }
+    return names;
   }
 
   /** The parameter as it is now: fields may have been replaced, to tie weights. */
-  protected weight(name: string, core: Core): Parameter | null {
-    const parameter = (this as unknown as Record<string, Parameter | undefined>)[name];
+  protected weight(field: string | undefined, core: Core): Parameter | null {
+    const parameter =
+      field === undefined ? undefined : (this as unknown as Record<string, Parameter | undefined>)[field];
     if (parameter === undefined) return null;
     operand(parameter, this.label, core);
     return parameter;
@@ -182,7 +188,8 @@ function outputSizeOf(kind: CellKind): number {
 
 /** One layer in one direction. */
 interface Direction {
-  readonly suffix: string;
+  /** The fields of the parameters: joining names anew in every call would cost more than small steps do. */
+  readonly fields: ReadonlyMap<string, string>;
   readonly runner: CellRunner;
 }
 
@@ -230,8 +237,7 @@ export abstract class RecurrentLayer<
       const input = layer === 0 ? inputSize : this.outputSize;
       for (let direction = 0; direction < this.directions; direction++) {
         const suffix = `_l${layer}${direction === 1 ? "_reverse" : ""}`;
-        this.declareWeights(kind, input, suffix);
-        this.#stack.push({ suffix, runner: kind.runner(input) });
+        this.#stack.push({ fields: this.declareWeights(kind, input, suffix), runner: kind.runner(input) });
       }
     }
   }
@@ -292,7 +298,7 @@ export abstract class RecurrentLayer<
       const out = top ? output : createTensor(core, [steps, batch, this.outputSize]);
       for (let direction = 0; direction < this.directions; direction++) {
         const stateIndex = layer * this.directions + direction;
-        const { suffix, runner } = this.#stack[stateIndex] as Direction;
+        const { fields, runner } = this.#stack[stateIndex] as Direction;
         runner.run({
           where,
           core,
@@ -303,7 +309,7 @@ export abstract class RecurrentLayer<
           lengthsPointer,
           x: below,
           xStrides: strides(input, layer === 0),
-          parameter: (name) => this.weight(name + suffix, core),
+          parameter: (name) => this.weight(fields.get(name), core),
           initial,
           stateIndex,
           out,
@@ -331,9 +337,9 @@ export abstract class RecurrentLayer<
   streamPlan(): StreamPlan | null {
     if (this.bidirectional || this.forward !== RecurrentLayer.prototype.forward) return null;
     const layers: StreamLayer[] = [];
-    for (const [index, { suffix, runner }] of this.#stack.entries()) {
+    for (const [index, { fields, runner }] of this.#stack.entries()) {
       const states = this.states.map(({ name, size }) => ({ name, shape: [this.numLayers, 1, size], index }));
-      const layer = runner.streamLayer?.(this.label, (name) => this.weight(name + suffix, this.core), states);
+      const layer = runner.streamLayer?.(this.label, (name) => this.weight(fields.get(name), this.core), states);
       if (layer === undefined) return null;
       layers.push(layer);
     }
