@@ -21,6 +21,12 @@ export interface AdadeltaOptions extends OptimizerOptions {
   readonly epsilon?: number;
 }
 
+/**
+ * Adadelta, p -= lr sqrt(u + epsilon) / sqrt(v + epsilon) g with running means u of squared steps and v of squared
+ * gradients: Zeiler 2012. As `torch.optim.Adadelta`; `lr` defaults to 1.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class Adadelta extends Optimizer {
   protected readonly kind = "Adadelta";
   protected readonly slots = ["square_avg", "acc_delta"];

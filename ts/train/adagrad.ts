@@ -25,6 +25,12 @@ export interface AdagradOptions extends OptimizerOptions {
   readonly epsilonInside?: boolean;
 }
 
+/**
+ * Adagrad, p -= lr g / (sqrt(s) + epsilon) with s the sum of squared gradients: Duchi, Hazan & Singer 2011. As
+ * `torch.optim.Adagrad`; `lr` defaults to 0.01.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class Adagrad extends Optimizer {
   protected readonly kind = "Adagrad";
   protected readonly slots = ["sum"];

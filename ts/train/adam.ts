@@ -28,6 +28,12 @@ export interface AdamOptions extends OptimizerOptions {
   readonly epsilonBeforeCorrection?: boolean;
 }
 
+/**
+ * Adam, p -= lr m / (sqrt(v) + epsilon) with running means m of gradients and v of their squares, both corrected for
+ * their start at 0: Kingma & Ba 2015. As `torch.optim.Adam`; `lr` defaults to 0.001.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class Adam extends Optimizer {
   protected readonly kind: string = "Adam";
   protected readonly slots: readonly string[];

@@ -10,6 +10,12 @@ import { Adam, type AdamOptions } from "./adam.js";
 /** Options of {@link AdamW}; `weightDecay` defaults to 0.01. */
 export type AdamWOptions = AdamOptions;
 
+/**
+ * {@link Adam} with weight decay apart from the gradient, p -= lr weightDecay p: Loshchilov & Hutter 2019. As
+ * `torch.optim.AdamW`; `lr` defaults to 0.001, `weightDecay` to 0.01.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class AdamW extends Adam {
   protected override readonly kind = "AdamW";
   protected override readonly decoupled = true;

@@ -36,6 +36,12 @@ export interface AveragedSGDOptions extends OptimizerOptions {
   readonly trigger?: NonMonotoneTrigger;
 }
 
+/**
+ * Stochastic gradient descent whose result is the mean of its parameters over updates: Polyak & Juditsky 1992; begun by
+ * a trigger (NT-ASGD), Merity, Keskar & Socher 2018. As `torch.optim.ASGD`; `lr` defaults to 0.01.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class AveragedSGD extends Optimizer {
   protected readonly kind = "ASGD";
   protected readonly slots = ["ax"];

@@ -17,6 +17,12 @@ export interface LionOptions extends OptimizerOptions {
   readonly betas?: readonly [number, number];
 }
 
+/**
+ * Lion, p -= lr sign(beta1 m + (1 - beta1) g) with a running mean m of gradients: Chen et al. 2023. `lr` defaults to
+ * 0.0001; take a third to a tenth of what suits AdamW.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class Lion extends Optimizer {
   protected readonly kind = "Lion";
   protected readonly slots = ["exp_avg"];

@@ -28,6 +28,11 @@ export interface NAdamOptions extends OptimizerOptions {
   readonly decoupledWeightDecay?: boolean;
 }
 
+/**
+ * {@link Adam} with Nesterov's momentum: Dozat 2016. As `torch.optim.NAdam`; `lr` defaults to 0.002.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class NAdam extends Optimizer {
   protected readonly kind = "NAdam";
   protected readonly slots = ["exp_avg", "exp_avg_sq"];

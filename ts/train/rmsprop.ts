@@ -29,6 +29,12 @@ export interface RMSpropOptions extends OptimizerOptions {
   readonly centered?: boolean;
 }
 
+/**
+ * RMSprop, p -= lr g / (sqrt(v) + epsilon) with a running mean v of squared gradients: Tieleman & Hinton 2012;
+ * centred: Graves 2013. As `torch.optim.RMSprop`; `lr` defaults to 0.01.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class RMSprop extends Optimizer {
   protected readonly kind = "RMSprop";
   protected readonly slots: readonly string[];

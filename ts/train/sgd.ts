@@ -30,6 +30,12 @@ export interface SGDOptions extends OptimizerOptions {
   readonly lrInVelocity?: boolean;
 }
 
+/**
+ * Stochastic gradient descent, p -= lr g, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013). As
+ * `torch.optim.SGD`; `lr` defaults to 0.001.
+ *
+ * @throws ArgumentError for a setting that is out of its range
+ */
 export class SGD extends Optimizer {
   protected readonly kind = "SGD";
   protected readonly slots: readonly string[];
