@@ -5,12 +5,48 @@ import { uniform } from "../../ts/nn/initializers.js";
 import { LSTM } from "../../ts/nn/lstm.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
+import type { TokenDecoder, Tokenizer, TokenizerJSON } from "../../ts/text/tokenizer.js";
+import { WordTokenizer } from "../../ts/text/word-tokenizer.js";
 
 const text = "the horse raced past";
 
 function modelOf(alphabet: string): LanguageModel {
   const tokenizer = CharTokenizer.from(alphabet);
   return new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 6 }).init({ seed: 1, initializer: uniform(-2, 2) });
+}
+
+/** Subwords, the first that fits. */
+class Pieces implements Tokenizer {
+  readonly kind = "pieces";
+  readonly tokens: readonly string[];
+
+  constructor(tokens: readonly string[]) {
+    this.tokens = tokens;
+  }
+
+  get size(): number {
+    return this.tokens.length;
+  }
+
+  encode(input: string): Int32Array {
+    const ids: number[] = [];
+    for (let at = 0; at < input.length; at += (this.tokens[ids.at(-1) as number] as string).length) {
+      ids.push(this.tokens.findIndex((token) => input.startsWith(token, at)));
+    }
+    return Int32Array.from(ids);
+  }
+
+  decode(ids: ArrayLike<number>): string {
+    return Array.from(ids, (id) => this.tokens[id]).join("");
+  }
+
+  decoder(): TokenDecoder {
+    return { push: (id) => this.tokens[id] as string, end: () => "" };
+  }
+
+  toJSON(): TokenizerJSON {
+    return { kind: this.kind, tokens: this.tokens };
+  }
 }
 
 describe("surprisal", () => {
@@ -26,6 +62,25 @@ describe("surprisal", () => {
     expect(found.words.reduce((total, { bits }) => total + bits, 0)).toBeCloseTo(sum(0, text.length), 10);
     expect(found.meanNats).toBeCloseTo(model.evaluate(`\n${text}`), 5);
     expect(found.perplexity).toBeCloseTo(Math.exp(found.meanNats), 10);
+  });
+
+  it("sums the tokens of subword and word models to words", () => {
+    const options = { cell: LSTM, hiddenSize: 6 };
+    const draw = { seed: 1, initializer: uniform(-2, 2) };
+    const subwords = new LanguageModel({
+      ...options,
+      tokenizer: new Pieces(["the", " ho", "rse", " ra", "ced", " past"]),
+    });
+    const found = surprisal(subwords.init(draw), text);
+    expect(found.words.map((word) => word.text)).toEqual(["the", "horse", "raced", "past"]);
+    const bits = [...found.bits] as [number, number, number, number, number, number];
+    const sums = [bits[0], bits[1] + bits[2], bits[3] + bits[4], bits[5]];
+    found.words.forEach((word, i) => expect(word.bits).toBeCloseTo(sums[i] as number, 10));
+    const words = new LanguageModel({ ...options, tokenizer: WordTokenizer.from(text) });
+    const whole = surprisal(words.init(draw), text);
+    expect(whole.words.map((word) => word.text)).toEqual(["the", "horse", "raced", "past"]);
+    const total = (values: Iterable<number>): number => [...values].reduce((a, b) => a + b, 0);
+    expect(total(whole.words.map((word) => word.bits))).toBeCloseTo(total(whole.bits), 10);
   });
 
   it("goes on from a context, and starts even without one", () => {
