@@ -267,9 +267,9 @@ export {
 export type { PartState, SequenceModule, StateOf, WiringOptions } from "./nn/wiring/sequence-module.js";
 export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
+export type { ClassifierScores } from "./tasks/class-scores.js";
 export {
   type Classification,
-  type ClassifierScores,
   type LabelledText,
   type Pooling,
   TextClassifier,

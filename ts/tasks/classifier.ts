@@ -7,7 +7,7 @@
  *                 attention networks for document classification"
  */
 import type { Core } from "../core/core.js";
-import { type IdExample, type PaddedBatch, paddedBatches } from "../data/padded.js";
+import type { IdExample, PaddedBatch } from "../data/padded.js";
 import { ArgumentError, DataError, ShapeError } from "../errors.js";
 import { load, readModelFile } from "../io/model-file.js";
 import { MASKED } from "../nn/attention/attention.js";
@@ -25,8 +25,7 @@ import { concat, reshape, select } from "../tensor/shape.js";
 import { softmax } from "../tensor/softmax.js";
 import { type Tensor, tensor, zeros } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { Accuracy } from "../train/metrics/accuracy.js";
-import { ConfusionMatrix } from "../train/metrics/confusion.js";
+import { BATCH, type ClassifierScores, classScores } from "./class-scores.js";
 import { Config } from "./config.js";
 import type { RecurrentClass } from "./language-model.js";
 import { atLeastOneStep, padded, SequenceEncoder, type SequenceEncoderOptions, sizesFrom } from "./sequence-encoder.js";
@@ -65,18 +64,6 @@ export interface Classification {
   /** Of every label, in their order. */
   readonly probabilities: readonly { readonly label: string; readonly probability: number }[];
 }
-
-/** How well a classifier does. */
-export interface ClassifierScores {
-  /** Mean nats. */
-  readonly loss: number;
-  readonly accuracy: number;
-  /** With precision, recall and F1. */
-  readonly confusion: ConfusionMatrix;
-}
-
-/** Texts at a time in `predict` and `evaluate`. */
-const BATCH = 32;
 
 /** Embeddings, recurrent layers, pooling, a linear layer. A text without tokens has the class that the bias prefers. */
 export class TextClassifier extends SequenceEncoder {
@@ -197,19 +184,7 @@ export class TextClassifier extends SequenceEncoder {
 
   /** Loss, accuracy and confusions over labelled texts. @throws DataError when there are none, or for an unknown label */
   evaluate(texts: Iterable<LabelledText>): ClassifierScores {
-    const accuracy = new Accuracy();
-    const confusion = new ConfusionMatrix(this.labels);
-    let total = 0;
-    for (const { inputs, lengths, targets, count } of paddedBatches(this.examples(texts), { batchSize: BATCH })) {
-      const { logits, loss } = this.run(() => {
-        const logits = this.forward(inputs, lengths);
-        return { logits, loss: crossEntropy(logits, targets).item() };
-      });
-      total += loss * count;
-      accuracy.add(logits, targets);
-      confusion.addScores(logits, targets);
-    }
-    return { loss: total / accuracy.count, accuracy: accuracy.value, confusion };
+    return classScores(this, this.examples(texts));
   }
 
   /** JSON data that, with the tokenizer, make the same model. */

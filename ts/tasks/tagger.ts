@@ -1,7 +1,7 @@
 /** Tags of words (many-to-many, aligned): recurrent layers read the sentence in both directions, each step has its tag. */
 import type { Core } from "../core/core.js";
 import { IGNORED_TARGET } from "../data/lanes.js";
-import { type IdExample, type PaddedBatch, paddedBatches } from "../data/padded.js";
+import type { IdExample, PaddedBatch } from "../data/padded.js";
 import { ArgumentError, DataError } from "../errors.js";
 import { load, readModelFile } from "../io/model-file.js";
 import { Linear } from "../nn/linear.js";
@@ -9,9 +9,7 @@ import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import type { Ids } from "../tensor/ids.js";
 import { softmax } from "../tensor/softmax.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { Accuracy } from "../train/metrics/accuracy.js";
-import { ConfusionMatrix } from "../train/metrics/confusion.js";
-import type { ClassifierScores } from "./classifier.js";
+import { type ClassifierScores, classScores } from "./class-scores.js";
 import { Config } from "./config.js";
 import type { RecurrentClass } from "./language-model.js";
 import { padded, SequenceEncoder, type SequenceEncoderOptions, sizesFrom } from "./sequence-encoder.js";
@@ -39,7 +37,6 @@ export interface TaggedWord {
 
 /** Id of all words that are not known. */
 const UNKNOWN = 0;
-const BATCH = 32;
 
 /** Embeddings of words, recurrent layers, a linear layer. A sentence without words has no tags. */
 export class Tagger extends SequenceEncoder {
@@ -111,20 +108,8 @@ export class Tagger extends SequenceEncoder {
 
   /** Loss, accuracy and confusions over the words of tagged sentences. @throws DataError */
   evaluate(sentences: Iterable<TaggedSentence>): ClassifierScores {
-    const accuracy = new Accuracy();
-    const confusion = new ConfusionMatrix(this.labels);
-    let total = 0;
     const examples = this.examples(sentences).filter(({ inputs }) => inputs.length > 0);
-    for (const { inputs, lengths, targets, count } of paddedBatches(examples, { batchSize: BATCH })) {
-      const { logits, loss } = this.run(() => {
-        const logits = this.forward(inputs, lengths);
-        return { logits, loss: crossEntropy(logits, targets).item() };
-      });
-      total += loss * count;
-      accuracy.add(logits, targets);
-      confusion.addScores(logits, targets);
-    }
-    return { loss: total / accuracy.count, accuracy: accuracy.value, confusion };
+    return classScores(this, examples);
   }
 
   /** JSON data that make the same model. */

@@ -7,6 +7,7 @@ import { LazyRows } from "./embedding.js";
 import { type Segment, segmentsOf } from "./recompute.js";
 import { currentTape } from "./scope.js";
 import type { TimeStrides } from "./sequence.js";
+import { type InputPointers, shifted, writeEdges } from "./sequence-edges.js";
 import type { Operation } from "./tape.js";
 import type { Tensor } from "./tensor.js";
 
@@ -248,10 +249,6 @@ function existing(tensor: Tensor | null, offset: number): number {
   return tensor === null ? 0 : shifted(tensor.gradient, offset);
 }
 
-function shifted(pointer: number, offset: number): number {
-  return pointer === 0 ? 0 : pointer + offset;
-}
-
 function stateMemory(core: Core, widths: readonly number[], batch: number): number[] {
   return widths.map((width) => core.arenaAlloc(batch * width * 4));
 }
@@ -266,7 +263,7 @@ export function runProgram(call: ProgramCall): void {
   const segments = segmentsOf(core, call, recorded ? call.recompute : 0);
   // All pointers before any is written: resolving and allocating may grow the memory and detach the views.
   const lazy = call.input > 0 && x instanceof LazyRows && x.foldable;
-  const pointers: InputPointers = {
+  const pointers: Pointers = {
     ...call.program.reserve(core),
     x: lazy || call.input === 0 ? 0 : x.resolve(where),
     ids: lazy ? x.idsPointer() : 0,
@@ -296,14 +293,9 @@ export function runProgram(call: ProgramCall): void {
   tape.push(Program, operands, [out, ...final], [...counts, ...layout, ...widths, ...firsts, ...blocks]);
 }
 
-interface InputPointers {
+interface Pointers extends InputPointers {
   readonly program: number;
   readonly prepared: number;
-  /** 0 where absent. */
-  readonly x: number;
-  readonly ids: number;
-  readonly table: number;
-  readonly tableRows: number;
   readonly parts: readonly number[];
   readonly inputs: readonly number[];
 }
@@ -311,42 +303,22 @@ interface InputPointers {
 /** Fills the block of arguments at a word of the memory, and the table of pointers behind it. */
 function writeArguments(
   call: ProgramCall,
-  from: InputPointers,
+  from: Pointers,
   table: PointerTable,
-  { start, steps, lengths }: Segment,
+  segment: Segment,
   training: boolean,
   before: readonly number[],
   after: readonly number[],
   at: number,
 ): void {
-  const { core, xStrides, outStrides, out, input } = call;
-  const words = core.i32;
+  const words = call.core.i32;
   words.fill(0, at, at + ARGUMENT_WORDS + table.size);
   words[at + WORD.program] = from.program;
   words[at + WORD.prepared] = from.prepared;
-  words[at + WORD.steps] = steps;
-  words[at + WORD.batch] = call.batch;
-  words[at + WORD.reverse] = call.reverse ? 1 : 0;
-  words[at + WORD.lengths] = lengths;
-  words[at + WORD.training] = training ? 1 : 0;
-  words[at + WORD.x] = shifted(from.x, start * xStrides.time * 4);
-  words[at + WORD.xStrideTime] = xStrides.time;
-  words[at + WORD.xStrideBatch] = xStrides.batch;
-  if (from.ids !== 0) {
-    // A row of the input is one id.
-    words[at + WORD.ids] = from.ids + ((start * xStrides.time) / input) * 4;
-    words[at + WORD.idsStrideTime] = xStrides.time / input;
-    words[at + WORD.idsStrideBatch] = xStrides.batch / input;
-    words[at + WORD.table] = from.table;
-    words[at + WORD.tableRows] = from.tableRows;
-  }
-  words[at + WORD.out] = out === null ? 0 : out.pointer + call.outColumn * 4 + start * outStrides.time * 4;
-  words[at + WORD.outStrideTime] = outStrides.time;
-  words[at + WORD.outStrideBatch] = outStrides.batch;
+  writeEdges(WORD, call, from, segment, training, at);
   const pointers = at + ARGUMENT_WORDS;
   words[at + WORD.pointers] = pointers * 4;
   words[at + WORD.weights] = call.weights.length;
-  words[at + WORD.start] = start;
   const [nw, nb] = [call.weights.length, call.biases.length];
   words.set(from.parts.slice(0, nw), pointers + table.weights[0]);
   words.set(from.parts.slice(nw, nw + nb), pointers + table.biases[0]);
@@ -354,7 +326,7 @@ function writeArguments(
   words.set(before, pointers + table.states[0]);
   words.set(after, pointers + table.states[1]);
   call.inputs.forEach(({ time, batch }, i) => {
-    words[pointers + table.inputs[0] + i] = (from.inputs[i] as number) + start * time * 4;
+    words[pointers + table.inputs[0] + i] = (from.inputs[i] as number) + segment.start * time * 4;
     words[pointers + table.inputs[1] + i] = time;
     words[pointers + table.inputs[2] + i] = batch;
   });

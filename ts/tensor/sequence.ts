@@ -10,6 +10,7 @@ import { LazyRows } from "./embedding.js";
 import type { Parameter } from "./parameter.js";
 import { type Segment, segmentsOf } from "./recompute.js";
 import { currentTape } from "./scope.js";
+import { type InputPointers, shifted, writeEdges } from "./sequence-edges.js";
 import type { Operation } from "./tape.js";
 import type { Tensor } from "./tensor.js";
 
@@ -274,10 +275,6 @@ function optional(tensor: Tensor | null | undefined, offset: number): number {
   return tensor == null ? 0 : shifted(tensor.gradient, offset);
 }
 
-function shifted(pointer: number, offset: number): number {
-  return pointer === 0 ? 0 : pointer + offset;
-}
-
 /** Runs the layer over its sequences and records it. */
 export function sequence(call: SequenceCall): void {
   const { core, where, x, weights, h0, c0, out, hn, cn, hidden, projection, batch } = call;
@@ -326,11 +323,7 @@ export function sequence(call: SequenceCall): void {
 }
 
 /** Pointers of what comes in, 0 where absent, and of the packed weights. */
-interface Operands {
-  readonly x: number;
-  readonly ids: number;
-  readonly table: number;
-  readonly tableRows: number;
+interface Operands extends InputPointers {
   readonly prepared: number;
 }
 
@@ -349,39 +342,20 @@ function operandsOf({ core, where, x, prepared, cell, input, hidden, projection 
 function writeArguments(
   call: SequenceCall,
   operands: Operands,
-  { start, steps, lengths }: Segment,
+  segment: Segment,
   training: boolean,
   before: StateMemory,
   after: StateMemory,
   at: number,
 ): void {
-  const { core, xStrides, outStrides, out, input } = call;
+  const { core } = call;
   writeLayer(core, call, call.weights, operands.prepared, at);
+  writeEdges(WORD, call, operands, segment, training, at);
   const words = core.i32;
-  words[at + WORD.steps] = steps;
-  words[at + WORD.batch] = call.batch;
-  words[at + WORD.reverse] = call.reverse ? 1 : 0;
-  words[at + WORD.lengths] = lengths;
-  words[at + WORD.training] = training ? 1 : 0;
-  words[at + WORD.x] = shifted(operands.x, start * xStrides.time * 4);
-  words[at + WORD.xStrideTime] = xStrides.time;
-  words[at + WORD.xStrideBatch] = xStrides.batch;
-  if (operands.ids !== 0) {
-    // A row of the input is one id.
-    words[at + WORD.ids] = operands.ids + ((start * xStrides.time) / input) * 4;
-    words[at + WORD.idsStrideTime] = xStrides.time / input;
-    words[at + WORD.idsStrideBatch] = xStrides.batch / input;
-    words[at + WORD.table] = operands.table;
-    words[at + WORD.tableRows] = operands.tableRows;
-  }
   words[at + WORD.h0] = before.h;
   words[at + WORD.c0] = before.c;
   words[at + WORD.hn] = after.h;
   words[at + WORD.cn] = after.c;
-  words[at + WORD.out] = out === null ? 0 : out.pointer + call.outColumn * 4 + start * outStrides.time * 4;
-  words[at + WORD.outStrideTime] = outStrides.time;
-  words[at + WORD.outStrideBatch] = outStrides.batch;
-  words[at + WORD.start] = start;
 }
 
 /** Fills what describes the layer itself, and the rest of the block with zeros. @internal */
