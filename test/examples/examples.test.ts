@@ -1,19 +1,11 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../cli/command.js";
 import { parseSvg } from "../inspect/svg.js";
-import { temporaryFolder } from "./command.js";
+import { outputOf } from "./run.js";
 
-const folder = resolve(import.meta.dirname, "..", "..", "examples");
 const scratch = temporaryFolder();
-
-async function outputOf(name: string, ...args: string[]): Promise<string> {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [resolve(folder, name), ...args]);
-  expect(stderr).toBe("");
-  return stdout;
-}
 
 describe("examples", () => {
   it("char-lm.mjs learns, saves and samples", async () => {
