@@ -187,7 +187,7 @@ export {
   defineCell,
 } from "./nn/define-cell.js";
 export { Dropout } from "./nn/dropout.js";
-export { Embedding, type EmbeddingLayerOptions } from "./nn/embedding.js";
+export { Embedding, type EmbeddingLayerOptions, type PretrainedOptions } from "./nn/embedding.js";
 export { GRU, GRUCell } from "./nn/gru.js";
 export { Highway, type HighwayOptions } from "./nn/highway.js";
 export { InitialState, type InitialStateOptions } from "./nn/initial-state.js";
@@ -234,6 +234,7 @@ export { type SampledSoftmaxOptions, sampledSoftmaxLoss } from "./nn/losses/samp
 export { LSTM, LSTMCell, type LSTMOptions } from "./nn/lstm.js";
 export { type InitOptions, Module, type Plain, type StateDict } from "./nn/module.js";
 export { type OrthogonalOptions, orthogonal } from "./nn/orthogonal.js";
+export { type PretrainedVectorOptions, pretrained } from "./nn/pretrained.js";
 export {
   type CellOptions,
   RecurrentCell,

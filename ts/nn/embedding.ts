@@ -1,5 +1,5 @@
 /** Embedding: a row of a table for every id. */
-import { ArgumentError } from "../errors.js";
+import { ArgumentError, ShapeError } from "../errors.js";
 import { mul } from "../tensor/binary.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { embedding } from "../tensor/embedding.js";
@@ -24,7 +24,12 @@ export interface EmbeddingLayerOptions {
   readonly dropout?: number;
   /** Draws the table; default N(0, 1), as PyTorch. */
   readonly initializer?: Initializer;
+  /** Whether training leaves the table as it is; default false. `weight.trainable = true` thaws it. */
+  readonly freeze?: boolean;
 }
+
+/** Options of {@link Embedding.fromPretrained}. */
+export type PretrainedOptions = Omit<EmbeddingLayerOptions, "initializer">;
 
 /** A row of `weight` for every id: ids of any shape to (..., embeddingSize). */
 export class Embedding extends Module {
@@ -60,6 +65,27 @@ export class Embedding extends Module {
       const row = (parameter.pointer >>> 2) + paddingIndex * embeddingSize;
       parameter.core.f32.fill(0, row, row + embeddingSize);
     });
+    this.weight.trainable = !(options.freeze ?? false);
+  }
+
+  /**
+   * An embedding that `init` gives the values of a matrix, which is kept, not copied. The row of `paddingIndex`
+   * starts at zero here too; in PyTorch it is what the matrix has there.
+   * @param matrix - row-major (vocabSize, embeddingSize)
+   * @param options.freeze - default true here, as PyTorch's `from_pretrained`
+   * @throws ShapeError for what is no matrix
+   */
+  static fromPretrained(
+    matrix: { readonly data: ArrayLike<number>; readonly shape: readonly number[] },
+    options: PretrainedOptions = {},
+  ): Embedding {
+    const { data, shape } = matrix;
+    const [vocabSize, embeddingSize] = shape as [number, number];
+    if (shape.length !== 2 || data.length !== vocabSize * embeddingSize) {
+      throw new ShapeError("Embedding.fromPretrained", `matrix of ${data.length} values`, ["V", "D"], shape);
+    }
+    const initializer: Initializer = (parameter) => parameter.write(data);
+    return new Embedding(vocabSize, embeddingSize, { freeze: true, ...options, initializer });
   }
 
   /** @throws ArgumentError for an id outside the table */
