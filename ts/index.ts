@@ -342,6 +342,12 @@ export {
 export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from "./text/char-tokenizer.js";
 export { tokenizerFromJSON } from "./text/from-json.js";
 export type { TokenDecoder, Tokenizer, TokenizerJSON } from "./text/tokenizer.js";
+export {
+  type VocabularyFromOptions,
+  type VocabularyOptions,
+  VocabularyTokenizer,
+} from "./text/vocabulary-tokenizer.js";
+export type { WordSplit } from "./text/word-splits.js";
 export { WordTokenizer, type WordTokenizerOptions } from "./text/word-tokenizer.js";
 export { type AnalogyOptions, type Neighbour, WordVectors } from "./text/word-vectors.js";
 export { Adadelta, type AdadeltaOptions } from "./train/adadelta.js";

@@ -1,6 +1,7 @@
 import { TokenizerError } from "../errors.js";
 import { CharTokenizer } from "./char-tokenizer.js";
 import type { Tokenizer } from "./tokenizer.js";
+import { VocabularyTokenizer } from "./vocabulary-tokenizer.js";
 import { WordTokenizer } from "./word-tokenizer.js";
 
 /** Makes the tokenizer that wrote this JSON data. Throws `TokenizerError` when the data are not a tokenizer's. */
@@ -8,5 +9,6 @@ export function tokenizerFromJSON(json: unknown): Tokenizer {
   const kind = typeof json === "object" && json !== null ? (json as { kind?: unknown }).kind : undefined;
   if (kind === "char") return CharTokenizer.fromJSON(json);
   if (kind === "word") return WordTokenizer.fromJSON(json);
-  throw new TokenizerError(`tokenizer JSON: kind is ${JSON.stringify(kind)}, expected char or word`);
+  if (kind === "vocabulary") return VocabularyTokenizer.fromJSON(json);
+  throw new TokenizerError(`tokenizer JSON: kind is ${JSON.stringify(kind)}, expected char, word or vocabulary`);
 }

@@ -2,7 +2,7 @@ import { TokenizerError } from "../errors.js";
 
 /**
  * Text to token ids and back. Every tokenizer here keeps the promise `decode(encode(text)) === text` for any string
- * that it encodes without an error, `unknown` options aside.
+ * that it encodes without an error, `unknown` options and `VocabularyTokenizer` aside, which do not keep everything.
  */
 export interface Tokenizer {
   /** What `toJSON` writes as `kind`, and {@link tokenizerFromJSON} reads. */
