@@ -2,6 +2,7 @@
 
 export { Core, createCore, getCore, loadCore } from "./core/core.js";
 export { balancedWeights, type ClassWeightOptions, classWeights } from "./data/balance.js";
+export type { ByteSource } from "./data/byte-source.js";
 export { type CsvOptions, type CsvRow, readCsv } from "./data/csv.js";
 export { LaneStream, type LaneStreamOptions, streamLanes } from "./data/lane-stream.js";
 export {
@@ -34,7 +35,13 @@ export {
 export { type SeriesBatch, type SeriesOptions, SeriesWindows, seriesWindows } from "./data/series.js";
 export { type ExampleSplit, type SplitOptions, splitExamples } from "./data/split.js";
 export type { TextSource } from "./data/text-source.js";
-export { readBinaryWordVectors, readWordVectors, type WordVectorOptions } from "./data/word-vectors.js";
+export {
+  readBinaryWordVectors,
+  readWordVectors,
+  type WordVectorOptions,
+  writeBinaryWordVectors,
+  writeWordVectors,
+} from "./data/word-vectors.js";
 export {
   ArgumentError,
   CellDefinitionError,

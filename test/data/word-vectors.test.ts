@@ -60,10 +60,24 @@ describe("text", () => {
     ["4 2\na 1 2\n", /line 3: the file ends after 1 words, expected 4/],
     ["4 99999999\na 1 2\n", /line 1: vectors of 99999999 numbers/],
     ["alone\n", /line 1: vectors of 0 numbers/],
+    ["a 1 nan\n", /line 1: number 2 is "nan"/],
+    ["a 1 1e39\n", /line 1: number 2 is "1e39"/],
+    ["1 2\na 1 2\nb 3 4\n", /line 3: another word, expected 1/],
   ])("refuses %j", async (text, message) => {
     await expect(u.readWordVectors(text)).rejects.toThrow(message);
     await expect(u.readWordVectors(text)).rejects.toBeInstanceOf(u.DataError);
   });
+});
+
+/** Written by gensim 4.4.0: KeyedVectors.save_word2vec_format, the same words. */
+const GENSIM = {
+  text: "3 3\nthe 0.5 -1.25 3.0\nnaïve 0.001 2.0 -4.0\n🦆 7.0 8.0 9.0\n",
+  binary: "MyAzCnRoZSAAAAA/AACgvwAAQEBuYcOvdmUgbxKDOgAAAEAAAIDA8J+mhiAAAOBAAAAAQQAAEEE=",
+};
+
+it("reads what gensim writes", async () => {
+  check(await u.readWordVectors(GENSIM.text));
+  check(await u.readBinaryWordVectors(Uint8Array.from(atob(GENSIM.binary), (character) => character.charCodeAt(0))));
 });
 
 describe("binary", () => {
@@ -75,6 +89,29 @@ describe("binary", () => {
   it("reads as many as wanted", async () => {
     expect((await u.readBinaryWordVectors(binary("\n"), { maxWords: 2 })).words).toEqual(["the", "naïve"]);
     expect((await u.readBinaryWordVectors(binary("\n"), { only: new Set(["🦆"]) })).words).toEqual(["🦆"]);
+  });
+
+  it("reads a blob and a stream, and keeps the first of two words that are alike", async () => {
+    check(await u.readBinaryWordVectors(new Blob([binary("\n") as Uint8Array<ArrayBuffer>])));
+    check(await u.readBinaryWordVectors(new Blob([binary("") as Uint8Array<ArrayBuffer>]).stream()));
+    const twice = binary("", "6 3\n");
+    const { words } = await u.readBinaryWordVectors([twice, binary("", "").slice()]);
+    expect(words).toEqual(rows.map(([word]) => word));
+  });
+
+  it("gives its source back when it has enough, and when something is wrong", async () => {
+    let closed = 0;
+    async function* watched(bytes: Uint8Array) {
+      try {
+        yield* pieces(bytes, 5);
+      } finally {
+        closed++;
+      }
+    }
+    await u.readBinaryWordVectors(watched(binary("")), { maxWords: 1 });
+    expect(closed).toBe(1);
+    await expect(u.readBinaryWordVectors(watched(encode("no vectors at all, certainly\n")))).rejects.toThrow(/byte 0/);
+    expect(closed).toBe(2);
   });
 
   it("refuses a file that ends anywhere, and one that announces what it does not have", async () => {
@@ -97,5 +134,45 @@ describe("binary", () => {
     await expect(
       u.readBinaryWordVectors(Uint8Array.of(...encode("1 1\n"), ...new Uint8Array(70_000).fill(65))),
     ).rejects.toThrow(/byte 4: no end within/);
+  });
+});
+
+describe("written", () => {
+  const values = Float32Array.of(Math.fround(0.1), 1e-45, -3.4028234e38, Math.fround(1 / 3), 0, 16777217);
+  const vectors = new u.WordVectors(["a", "naïve\u00a0🦆", "c"], values, 2);
+  const same = ({ words, data }: u.WordVectors) => {
+    expect(words).toEqual(vectors.words);
+    expect(data).toEqual(values);
+  };
+
+  it("comes back bit for bit", async () => {
+    same(await u.readWordVectors(u.writeWordVectors(vectors)));
+    same(await u.readWordVectors(u.writeWordVectors(vectors, { header: false })));
+    same(await u.readBinaryWordVectors(u.writeBinaryWordVectors(vectors)));
+    const none = await u.readWordVectors(u.writeWordVectors(new u.WordVectors([], new Float32Array(0), 5)));
+    expect([none.words.length, none.size]).toEqual([0, 5]);
+  });
+
+  it("is what the formats say", async () => {
+    const made = new u.WordVectors(
+      rows.map(([word]) => word),
+      Float32Array.from(rows.flatMap(([, ...numbers]) => numbers)),
+      3,
+    );
+    expect([...u.writeWordVectors(made)].join("")).toBe(`3 3\n${glove}\n`);
+    expect([...u.writeWordVectors(made, { header: false })].join("")).toBe(`${glove}\n`);
+    expect([...u.writeBinaryWordVectors(made)].flatMap((piece) => [...piece])).toEqual([...binary("\n")]);
+  });
+
+  it.each(["", "two words", "two\nlines", "\ud83e"])("refuses the word %j", (word) => {
+    const wrong = new u.WordVectors([word], new Float32Array(2), 2);
+    expect(() => [...u.writeWordVectors(wrong)]).toThrow(/cannot be written/);
+    expect(() => [...u.writeBinaryWordVectors(wrong)]).toThrow(u.DataError);
+  });
+
+  it("refuses numbers that no reader takes", () => {
+    const wrong = new u.WordVectors(["a"], Float32Array.of(1, Number.NaN), 2);
+    expect(() => [...u.writeWordVectors(wrong)]).toThrow(/number 2 of "a" is NaN/);
+    expect(() => [...u.writeBinaryWordVectors(wrong)]).toThrow(/number 2 of "a" is NaN/);
   });
 });

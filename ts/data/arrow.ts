@@ -6,6 +6,7 @@
 import type { Data, DataType, Field, Vector } from "apache-arrow";
 import { DataError, DTypeError, MissingPackageError } from "../errors.js";
 import { checkMessage } from "./arrow-messages.js";
+import { type ByteSource, bytePieces } from "./byte-source.js";
 import {
   type ColumnType,
   checkedCount,
@@ -16,17 +17,12 @@ import {
   type TableBatch,
   type TableOptions,
 } from "./table.js";
-import { joined, streamed } from "./text-source.js";
+import { joined } from "./text-source.js";
 
 export { type ColumnValues, type TableBatch, type TableOptions, type TableValue, tableRows } from "./table.js";
 
-/** Bytes: all of them, a `Blob` or `File`, or pieces of any size, as from `response.body` or a Node stream. */
-export type ArrowSource =
-  | Uint8Array
-  | Blob
-  | Iterable<Uint8Array>
-  | AsyncIterable<Uint8Array>
-  | ReadableStream<Uint8Array>;
+/** What {@link readArrow} reads. */
+export type ArrowSource = ByteSource;
 
 type Arrow = typeof import("apache-arrow");
 
@@ -123,7 +119,7 @@ class ArrowBytes {
   #tail: Uint8Array = new Uint8Array(0);
 
   constructor(source: ArrowSource) {
-    this.#pieces = pieces(source);
+    this.#pieces = bytePieces(source);
   }
 
   /** The stream, in which no message is passed on unchecked. */
@@ -178,13 +174,6 @@ class ArrowBytes {
     this.#tail = joined(this.#tail, value.subarray(-MAGIC.length)).slice(-MAGIC.length);
     return value;
   }
-}
-
-async function* pieces(source: ArrowSource): AsyncGenerator<Uint8Array, void, undefined> {
-  if (source instanceof Uint8Array) yield source;
-  else if (source instanceof Blob) yield* streamed(source.stream());
-  else if (Symbol.asyncIterator in source || Symbol.iterator in source) yield* source;
-  else yield* streamed(source);
 }
 
 /** What the library takes for granted: that what a vector says of itself is in its buffers. */

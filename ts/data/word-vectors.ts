@@ -4,9 +4,12 @@
  * Text: a word and its numbers a line, separated by spaces (GloVe: https://nlp.stanford.edu/projects/glove); word2vec's
  * text form has a line with the number of words and of numbers before. Binary: that line, then each word, a space and
  * its numbers as little-endian float32 (https://code.google.com/archive/p/word2vec).
+ *
+ * Nothing is allocated for what a file announces, only for what comes.
  */
 import { ArgumentError, DataError } from "../errors.js";
 import { WordVectors } from "../text/word-vectors.js";
+import { type ByteSource, bytePieces } from "./byte-source.js";
 import { readLines } from "./readers.js";
 import type { TextSource } from "./text-source.js";
 
@@ -68,8 +71,8 @@ class Collector {
 
 /**
  * Word vectors of GloVe's or word2vec's text form.
- * @throws DataError naming the line: another number of numbers, one that is none, bytes that are not UTF-8, a file that
- *   ends before the number of words it announces, or no words at all
+ * @throws DataError naming the line: another number of numbers, one that is none or too large for float32, bytes that
+ *   are not UTF-8, fewer or more words than the file announces, or no words at all
  */
 export async function readWordVectors(source: TextSource, options: WordVectorOptions = {}): Promise<WordVectors> {
   const found = new Collector("readWordVectors", options);
@@ -92,8 +95,9 @@ export async function readWordVectors(source: TextSource, options: WordVectorOpt
     // Some words of GloVe have spaces in them.
     const words = fields.length - size;
     if (words < 1) throw new DataError(`line ${line}: ${fields.length - 1} numbers, expected ${size}`);
+    if (found.read === announced) throw new DataError(`line ${line}: another word, expected ${announced}`);
     const values = fields.slice(words).map((field, i) => {
-      const value = field === "" ? Number.NaN : Number(field);
+      const value = field === "" ? Number.NaN : Math.fround(Number(field));
       if (Number.isFinite(value)) return value;
       throw new DataError(`line ${line}: number ${i + 1} is ${JSON.stringify(field.slice(0, 40))}`);
     });
@@ -109,16 +113,20 @@ export async function readWordVectors(source: TextSource, options: WordVectorOpt
 
 /**
  * Word vectors of word2vec's binary form.
- * @param source - the bytes, or pieces of them
  * @throws DataError naming the byte: a first line that is none, a word without an end or not in UTF-8, a number that is
  *   not finite, or a file that ends too early
  */
-export async function readBinaryWordVectors(
-  source: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  options: WordVectorOptions = {},
-): Promise<WordVectors> {
+export async function readBinaryWordVectors(source: ByteSource, options: WordVectorOptions = {}): Promise<WordVectors> {
   const found = new Collector("readBinaryWordVectors", options);
-  const bytes = new Bytes(source instanceof Uint8Array ? [source] : source);
+  const bytes = new Bytes(source);
+  try {
+    return await readBinary(bytes, found);
+  } finally {
+    await bytes.close();
+  }
+}
+
+async function readBinary(bytes: Bytes, found: Collector): Promise<WordVectors> {
   const header = await bytes.until(0x0a, 64);
   const [, count, width] = /^([0-9]{1,15}) ([0-9]{1,15})\s*$/.exec(text(header ?? new Uint8Array(0), 0)) ?? [];
   if (count === undefined) throw new DataError("byte 0: expected a line with the number of words and of numbers");
@@ -158,13 +166,18 @@ function text(bytes: Uint8Array, offset: number): string {
 
 /** Bytes of a stream, as many at a time as are asked for. */
 class Bytes {
-  readonly #pieces: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
+  readonly #pieces: AsyncGenerator<Uint8Array, void, undefined>;
   #held: Uint8Array = new Uint8Array(0);
   /** Of the next byte in the file. */
   offset = 0;
 
-  constructor(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
-    this.#pieces = Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
+  constructor(source: ByteSource) {
+    this.#pieces = bytePieces(source);
+  }
+
+  /** Gives the source back, read to its end or not. */
+  async close(): Promise<void> {
+    await this.#pieces.return(undefined);
   }
 
   /** Bytes up to this one, which is left out; null at the end of the file. @throws DataError past `most` */
@@ -201,8 +214,8 @@ class Bytes {
     while (added < count) {
       const { done, value } = await this.#pieces.next();
       if (done === true) break;
-      parts.push(value as Uint8Array);
-      added += (value as Uint8Array).length;
+      parts.push(value);
+      added += value.length;
     }
     const all = new Uint8Array(this.#held.length + added);
     let at = 0;
@@ -212,5 +225,65 @@ class Bytes {
     }
     this.#held = all;
     return added >= count;
+  }
+}
+
+/**
+ * The text form of word vectors, a line at a time: word2vec's, or GloVe's without its first line. The numbers have
+ * as many digits as it takes for float32 to come back as it was.
+ * @param options.header - whether the number of words and of numbers comes first; default true
+ * @throws DataError for a word that no file of this kind can hold (empty, with a space or an end of line, or half of a surrogate pair), or a number
+ *   that is not finite
+ */
+export function* writeWordVectors(
+  vectors: WordVectors,
+  options: { readonly header?: boolean } = {},
+): Generator<string, void, undefined> {
+  if (options.header ?? true) yield headerOf(vectors);
+  for (const [word, vector] of checkedRows("writeWordVectors", vectors)) {
+    yield `${word} ${Array.from(vector, shortest).join(" ")}\n`;
+  }
+}
+
+/**
+ * word2vec's binary form of word vectors, a word at a time, with a line feed after each vector.
+ * @throws DataError as {@link writeWordVectors}
+ */
+export function* writeBinaryWordVectors(vectors: WordVectors): Generator<Uint8Array, void, undefined> {
+  const encoder = new TextEncoder();
+  yield encoder.encode(headerOf(vectors));
+  for (const [word, vector] of checkedRows("writeBinaryWordVectors", vectors)) {
+    const name = encoder.encode(`${word} `);
+    const bytes = new Uint8Array(name.length + 4 * vector.length + 1);
+    bytes.set(name);
+    const view = new DataView(bytes.buffer, name.length);
+    vector.forEach((value, i) => view.setFloat32(4 * i, value, true));
+    bytes[bytes.length - 1] = 0x0a;
+    yield bytes;
+  }
+}
+
+/** Six to nine digits tell every float32 from its neighbours. */
+function shortest(value: number): number {
+  const short = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
+  return short.find((number) => Math.fround(number) === value) ?? Number(value.toPrecision(9));
+}
+
+const headerOf = ({ words, size }: WordVectors): string => `${words.length} ${size}\n`;
+
+function* checkedRows(where: string, vectors: WordVectors): Generator<readonly [word: string, vector: Float32Array]> {
+  const { words, size, data } = vectors;
+  for (const [id, word] of words.entries()) {
+    const vector = data.subarray(id * size, (id + 1) * size);
+    if (word === "" || /[ \n\r\ud800-\udfff]/u.test(word)) {
+      throw new DataError(
+        `${where}: the word ${JSON.stringify(word)} cannot be written: empty, a blank, or half of a pair`,
+      );
+    }
+    const broken = vector.findIndex((value) => !Number.isFinite(value));
+    if (broken >= 0) {
+      throw new DataError(`${where}: number ${broken + 1} of ${JSON.stringify(word)} is ${vector[broken]}`);
+    }
+    yield [word, vector];
   }
 }
