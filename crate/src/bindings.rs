@@ -22,7 +22,7 @@ use crate::ops::cross_entropy::{self, Problem, Targets};
 use crate::ops::dropout::{self, Mask};
 use crate::ops::embedding::{self, Failure};
 use crate::ops::optimizer::{adadelta, adagrad, adam, average, lion, nadam, rmsprop, sgd};
-use crate::ops::{clip, copy, ctc, elementwise, nll, norm, reduce, softmax};
+use crate::ops::{clip, copy, crf, ctc, elementwise, nll, norm, reduce, softmax};
 use crate::rng::Draws;
 use crate::sequence;
 use crate::simd::F32x4;
@@ -426,6 +426,44 @@ pub unsafe extern "C" fn ur_ctc_backward(
 ) -> i32 {
     let sequence = ctc::Sequence { log_probabilities, steps, classes, labels, count, blank };
     status(ctc::backward::<F32x4>(&sequence, alphas, d_loss, d_log_probabilities))
+}
+
+/// The loss of one sequence of emissions[steps, tags] in a conditional random field: transitions[tags, tags], start[tags],
+/// end[tags], path i32[steps] or 0. alphas[steps + 1, tags] is for the backward.
+#[no_mangle]
+pub unsafe extern "C" fn ur_crf(
+    emissions: *const f32,
+    steps: usize,
+    tags: usize,
+    transitions: *const f32,
+    start: *const f32,
+    end: *const f32,
+    path: *const i32,
+    alphas: *mut f32,
+) -> f64 {
+    crf::forward::<F32x4>(&crf::Chain { emissions, steps, tags, transitions, start, end, path }, alphas)
+}
+
+/// The gradients of [`ur_crf`] by emissions, transitions, start and end, from d_loss.
+#[no_mangle]
+pub unsafe extern "C" fn ur_crf_backward(
+    emissions: *const f32,
+    steps: usize,
+    tags: usize,
+    transitions: *const f32,
+    start: *const f32,
+    end: *const f32,
+    path: *const i32,
+    alphas: *const f32,
+    d_loss: f32,
+    d_emissions: *mut f32,
+    d_transitions: *mut f32,
+    d_start: *mut f32,
+    d_end: *mut f32,
+) -> i32 {
+    let chain = crf::Chain { emissions, steps, tags, transitions, start, end, path };
+    let slopes = crf::Slopes { emissions: d_emissions, transitions: d_transitions, start: d_start, end: d_end };
+    status(crf::backward::<F32x4>(&chain, alphas, d_loss, &slopes))
 }
 
 // Embedding

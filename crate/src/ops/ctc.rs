@@ -90,7 +90,7 @@ unsafe fn merge<L: Lane>(
 }
 
 /// Takes the largest of `n` elements out of them; gives it, minus infinity when all are impossible.
-unsafe fn normalize<L: Lane>(x: *mut L::Elem, n: usize) -> f64 {
+pub(super) unsafe fn normalize<L: Lane>(x: *mut L::Elem, n: usize) -> f64 {
     let top = largest::<L>(x, n);
     if top.to_f64() != f64::NEG_INFINITY {
         spans(n, |at| at.store(at.load::<L>(x) - L::splat(top), x));

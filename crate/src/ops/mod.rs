@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod clip;
 pub mod copy;
+pub mod crf;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod dropout;
