@@ -78,6 +78,7 @@ export { loadPrompt, type PromptState, readPrompt, savePrompt, type TextModel } 
 export { Sampler, type SamplingOptions } from "./infer/sampling.js";
 export { Session, type StepInput, type Streamable } from "./infer/session.js";
 export { surprisal, type TokenSurprisal, tokenSurprisal, type WordSurprisal } from "./infer/surprisal.js";
+export { type BestPath, type ViterbiOptions, viterbi } from "./infer/viterbi.js";
 export { type Bar, type BarChartOptions, barChart } from "./inspect/bar-chart.js";
 export { confusionSvg } from "./inspect/confusion-svg.js";
 export { csvLog } from "./inspect/csv-log.js";
@@ -184,6 +185,7 @@ export { defineSLSTM, SLSTM, type SLSTMDefinition } from "./nn/cells/slstm.js";
 export type { CellSizes, CompiledOptions, CompiledRunOptions } from "./nn/compiler/compiled.js";
 export type { RecurrenceDropout } from "./nn/compiler/dropout.js";
 export type { CellTools, GateOptions, NormOptions, Value, VectorOptions } from "./nn/compiler/trace.js";
+export { ConditionalRandomField, type CrfLossOptions } from "./nn/crf.js";
 export {
   type CellDefinitionOptions,
   type CompiledClass,
@@ -347,6 +349,7 @@ export {
   tanh,
 } from "./tensor/unary.js";
 export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from "./text/char-tokenizer.js";
+export { type TagRules, type TagSpan, tagRules, tagSpans } from "./text/entity-tags.js";
 export { tokenizerFromJSON } from "./text/from-json.js";
 export type { TokenDecoder, Tokenizer, TokenizerJSON } from "./text/tokenizer.js";
 export {
@@ -391,6 +394,7 @@ export { limitNorm } from "./train/max-norm.js";
 export { Accuracy } from "./train/metrics/accuracy.js";
 export { Bleu, type BleuScore, tokenize13a } from "./train/metrics/bleu.js";
 export { type ClassScores, ConfusionMatrix } from "./train/metrics/confusion.js";
+export { EntityScores } from "./train/metrics/entities.js";
 export { MeanAbsoluteError, MeanAbsoluteScaledError } from "./train/metrics/forecast.js";
 export { Likelihood } from "./train/metrics/likelihood.js";
 export type { Classes } from "./train/metrics/targets.js";

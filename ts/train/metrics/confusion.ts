@@ -147,7 +147,8 @@ export class ConfusionMatrix {
   }
 }
 
-function scoresOf(right: number, guesses: number, targets: number): ClassScores {
+/** Scores from counts. @internal */
+export function scoresOf(right: number, guesses: number, targets: number): ClassScores {
   const over = (below: number) => (below === 0 ? 0 : right / below);
   // 2 P R / (P + R) without its own division by zero.
   const f1 = guesses + targets === 0 ? 0 : (2 * right) / (guesses + targets);
