@@ -348,6 +348,9 @@ export {
   square,
   tanh,
 } from "./tensor/unary.js";
+export { BpeTokenizer, type BpeTokenizerOptions } from "./text/bpe-tokenizer.js";
+export type { BpeMerge } from "./text/bpe-training.js";
+export { ByteTokenizer } from "./text/byte-tokenizer.js";
 export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from "./text/char-tokenizer.js";
 export { type TagRules, type TagSpan, tagRules, tagSpans } from "./text/entity-tags.js";
 export { tokenizerFromJSON } from "./text/from-json.js";

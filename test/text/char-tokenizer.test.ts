@@ -81,7 +81,7 @@ describe("CharTokenizer", () => {
     expect(() => CharTokenizer.fromJSON({ kind: "char", characters: [], unknown: { token: 1 } })).toThrow(
       TokenizerError,
     );
-    expect(() => tokenizerFromJSON({ kind: "__proto__" })).toThrow(/expected char, word or vocabulary/);
+    expect(() => tokenizerFromJSON({ kind: "__proto__" })).toThrow(/expected char, byte, bpe, word or vocabulary/);
   });
 
   it("takes millions of characters", () => {

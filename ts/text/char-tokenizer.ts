@@ -1,5 +1,5 @@
 import { TokenizerError } from "../errors.js";
-import { CODE_POINT_LIMIT, codePointAt, codePointName, eachCodePoint, endsInHighSurrogate } from "./code-points.js";
+import { CODE_POINT_LIMIT, codePointAt, codePointName, eachCodePoint, SurrogateHolder } from "./code-points.js";
 import {
   checkKind,
   distinctStrings,
@@ -120,19 +120,8 @@ export class CharTokenizer implements Tokenizer {
 
   /** Holds a high surrogate back until the next token, as the two may be one character for whoever prints them. */
   decoder(): TokenDecoder {
-    let held = "";
-    return {
-      push: (id) => {
-        const text = held + tokenOf(this.tokens, id);
-        held = endsInHighSurrogate(text) ? text.slice(-1) : "";
-        return held === "" ? text : text.slice(0, -1);
-      },
-      end: () => {
-        const text = held;
-        held = "";
-        return text;
-      },
-    };
+    const holder = new SurrogateHolder();
+    return { push: (id) => holder.push(tokenOf(this.tokens, id)), end: () => holder.end() };
   }
 
   toJSON(): TokenizerJSON {

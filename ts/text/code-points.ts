@@ -39,6 +39,25 @@ export function endsInHighSurrogate(text: string): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
 
+/** Holds a high surrogate back until what follows it, as the two may be one character for whoever prints them. */
+export class SurrogateHolder {
+  private held = "";
+
+  /** The text with what was held before it, without a high surrogate at its end. */
+  push(text: string): string {
+    const whole = this.held + text;
+    this.held = endsInHighSurrogate(whole) ? whole.slice(-1) : "";
+    return this.held === "" ? whole : whole.slice(0, -1);
+  }
+
+  /** What is held when nothing follows. */
+  end(): string {
+    const { held } = this;
+    this.held = "";
+    return held;
+  }
+}
+
 /** Calls `emit(byte)` for each WTF-8 byte of a code point. */
 export function encodeCodePoint(codePoint: number, emit: (byte: number) => void): void {
   if (codePoint < 0x80) emit(codePoint);

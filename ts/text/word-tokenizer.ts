@@ -1,5 +1,6 @@
 import { ArgumentError, TokenizerError } from "../errors.js";
-import { ByteDecoder, codePointAt, eachCodePoint, encodeCodePoint, endsInHighSurrogate } from "./code-points.js";
+import { BYTES, byteName } from "./byte-tokens.js";
+import { ByteDecoder, codePointAt, eachCodePoint, encodeCodePoint, SurrogateHolder } from "./code-points.js";
 import { count, mostFrequent } from "./counts.js";
 import { eachPiece } from "./pieces.js";
 import {
@@ -19,8 +20,6 @@ export interface WordTokenizerOptions {
   /** A word that occurs less often is left to its characters. Default 1. */
   readonly minCount?: number;
 }
-
-const BYTES = 256;
 
 /**
  * One token per word, with the space before it; everything else in pieces. Decoding gives exactly the text back,
@@ -71,10 +70,7 @@ export class WordTokenizer implements Tokenizer {
   constructor(characters: readonly string[], words: readonly string[]) {
     this.characters = characters;
     this.words = words;
-    const byteNames = Array.from(
-      { length: BYTES },
-      (_, byte) => `<${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
-    );
+    const byteNames = Array.from({ length: BYTES }, (_, byte) => byteName(byte));
     this.tokens = [...byteNames, ...characters, ...words];
     this.size = this.tokens.length;
     for (let id = BYTES; id < this.size; id++) {
@@ -114,22 +110,13 @@ export class WordTokenizer implements Tokenizer {
 
   decoder(): TokenDecoder {
     const bytes = new ByteDecoder();
-    let held = "";
-    const release = (text: string): string => {
-      const whole = held + text;
-      held = endsInHighSurrogate(whole) ? whole.slice(-1) : "";
-      return held === "" ? whole : whole.slice(0, -1);
-    };
+    const holder = new SurrogateHolder();
     return {
       push: (id) => {
         const token = tokenOf(this.tokens, id);
-        return release(id < BYTES ? bytes.push(id) : bytes.end() + token);
+        return holder.push(id < BYTES ? bytes.push(id) : bytes.end() + token);
       },
-      end: () => {
-        const text = held + bytes.end();
-        held = "";
-        return text;
-      },
+      end: () => holder.end() + bytes.end(),
     };
   }
 
