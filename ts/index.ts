@@ -277,16 +277,11 @@ export {
 export type { PartState, SequenceModule, StateOf, WiringOptions } from "./nn/wiring/sequence-module.js";
 export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
-export type { ClassifierScores } from "./tasks/class-scores.js";
-export {
-  type Classification,
-  type LabelledText,
-  type Pooling,
-  TextClassifier,
-  type TextClassifierOptions,
-} from "./tasks/classifier.js";
+export type { Classification, ClassifierScores, LabelledText } from "./tasks/class-scores.js";
+export { type Pooling, TextClassifier, type TextClassifierOptions } from "./tasks/classifier.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
+export { NaiveBayes, type NaiveBayesOptions } from "./tasks/naive-bayes.js";
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
 export { type TaggedSentence, type TaggedWord, Tagger, type TaggerOptions } from "./tasks/tagger.js";

@@ -132,3 +132,39 @@ it("names what is wrong", () => {
   const broken = Object.assign(Object.create(model) as u.TextClassifier, { config: () => config });
   expect(() => u.TextClassifier.from(u.save(broken))).toThrow(/pooling of the TextClassifier is "sum"/);
 });
+
+describe("a classifier that starts from word vectors", () => {
+  const tokenizer = u.WordTokenizer.from("fine dull long");
+  const rows = tokenizer.tokens.flatMap((token, id) => (/[a-z]{2}/.test(token) ? [[token, id] as const] : []));
+  const vectors = new u.WordVectors(
+    rows.map(([token]) => token),
+    Float32Array.from({ length: rows.length * 5 }, (_, i) => i / 7),
+    5,
+  );
+  const build = (freezeEmbedding: boolean) =>
+    new u.TextClassifier({
+      tokenizer,
+      labels: ["x", "y"],
+      cell: u.GRU,
+      hiddenSize: 6,
+      wordDropout: 0.3,
+      vectors,
+      freezeEmbedding,
+    }).init({ seed: 1, core });
+  const texts = ["fine long fine", "dull long dull"].map((text, i) => ({ text, label: ["x", "y"][i]! }));
+  const rowOf = (model: u.TextClassifier, id: number) => [
+    ...model.embedding.weight.toArray().subarray(id * 5, id * 5 + 5),
+  ];
+
+  it.each([true, false])("which training leaves alone: %s", async (freeze) => {
+    const model = build(freeze);
+    for (const [word, id] of rows) expect(rowOf(model, id)).toEqual([...vectors.vector(word)]);
+    const before = model.embedding.weight.toArray();
+    const batches = u.paddedBatches(model.examples(texts), { batchSize: 2 });
+    await u.train(model, batches, { optimizer: new u.Adam(model, { lr: 0.05 }), epochs: 10 }).done;
+    expect(before.every((value, i) => value === model.embedding.weight.toArray()[i])).toBe(freeze);
+    const again = u.TextClassifier.from(u.save(model), { core });
+    expect(again.embedding).toMatchObject({ embeddingSize: 5, dropout: 0.3 });
+    expect(again.predict("fine dull")).toEqual(model.predict("fine dull"));
+  });
+});

@@ -8,7 +8,7 @@
  */
 import type { Core } from "../core/core.js";
 import type { IdExample, PaddedBatch } from "../data/padded.js";
-import { ArgumentError, DataError, ShapeError } from "../errors.js";
+import { ArgumentError, ShapeError } from "../errors.js";
 import { load, readModelFile } from "../io/model-file.js";
 import { MASKED } from "../nn/attention/attention.js";
 import { DotAttention } from "../nn/attention/dot.js";
@@ -25,7 +25,16 @@ import { concat, reshape, select } from "../tensor/shape.js";
 import { softmax } from "../tensor/softmax.js";
 import { type Tensor, tensor, zeros } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { BATCH, type ClassifierScores, classScores } from "./class-scores.js";
+import {
+  BATCH,
+  type Classification,
+  type ClassifierScores,
+  checkLabels,
+  classification,
+  classOf,
+  classScores,
+  type LabelledText,
+} from "./class-scores.js";
 import { Config } from "./config.js";
 import type { RecurrentClass } from "./language-model.js";
 import { atLeastOneStep, padded, SequenceEncoder, type SequenceEncoderOptions, sizesFrom } from "./sequence-encoder.js";
@@ -50,21 +59,6 @@ export interface TextClassifierOptions extends SequenceEncoderOptions {
   readonly classWeights?: ArrayLike<number> | undefined;
 }
 
-/** A text and its class. */
-export interface LabelledText {
-  readonly text: string;
-  readonly label: string;
-}
-
-/** What a classifier says of a text. */
-export interface Classification {
-  readonly label: string;
-  /** Of that label. */
-  readonly probability: number;
-  /** Of every label, in their order. */
-  readonly probabilities: readonly { readonly label: string; readonly probability: number }[];
-}
-
 /** Embeddings, recurrent layers, pooling, a linear layer. A text without tokens has the class that the bias prefers. */
 export class TextClassifier extends SequenceEncoder {
   readonly kind = "TextClassifier";
@@ -80,11 +74,9 @@ export class TextClassifier extends SequenceEncoder {
 
   /** @throws ArgumentError */
   constructor(options: TextClassifierOptions) {
-    super(options.tokenizer.size, options);
+    super(options.tokenizer.tokens, options);
     const { labels, pooling = "max", maxLength = 10_000, classWeights } = options;
-    if (labels.length < 2 || new Set(labels).size !== labels.length) {
-      throw new ArgumentError("TextClassifier", "labels", "two names or more, all different", labels);
-    }
+    checkLabels("TextClassifier", labels);
     if (!POOLINGS.has(pooling)) {
       throw new ArgumentError("TextClassifier", "pooling", `one of ${[...POOLINGS.keys()].join(", ")}`, pooling);
     }
@@ -144,11 +136,10 @@ export class TextClassifier extends SequenceEncoder {
    * @throws DataError naming the example whose label is none, TokenizerError
    */
   examples(texts: Iterable<LabelledText>): IdExample[] {
-    return Array.from(texts, ({ text, label }, number) => {
-      const target = this.labels.indexOf(label);
-      if (target < 0) throw new DataError(`TextClassifier: example ${number}: no label is ${JSON.stringify(label)}`);
-      return { inputs: this.#encodeText(text), targets: target };
-    });
+    return Array.from(texts, ({ text, label }, number) => ({
+      inputs: this.#encodeText(text),
+      targets: classOf("TextClassifier", this.labels, label, number),
+    }));
   }
 
   #encodeText(text: string): Int32Array {
@@ -172,11 +163,8 @@ export class TextClassifier extends SequenceEncoder {
       const { inputs, lengths } = padded(texts.slice(from, from + BATCH).map((text) => this.#encodeText(text)));
       const { data } = this.run(() => softmax(this.forward(inputs, lengths)));
       for (let row = 0; row < lengths.length; row++) {
-        const probabilities = this.labels.map((label, k) => {
-          return { label, probability: data[row * this.labels.length + k] as number };
-        });
-        const best = probabilities.reduce((a, b) => (b.probability > a.probability ? b : a));
-        found.push({ ...best, probabilities });
+        const first = row * this.labels.length;
+        found.push(classification(this.labels, data.subarray(first, first + this.labels.length)));
       }
     }
     return typeof given === "string" ? (found[0] as Classification) : found;

@@ -1,11 +1,13 @@
 /** What models that read a whole sequence have in common: embeddings and recurrent layers. */
 import { Embedding } from "../nn/embedding.js";
 import { Module } from "../nn/module.js";
+import { pretrained } from "../nn/pretrained.js";
 import type { RecurrentLayer, SequenceResult } from "../nn/recurrent.js";
 import type { RecurrentState } from "../nn/state.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { Ids } from "../tensor/ids.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { WordVectors } from "../text/word-vectors.js";
 import { type Config, cellName } from "./config.js";
 import type { RecurrentClass } from "./language-model.js";
 
@@ -14,14 +16,20 @@ export interface SequenceEncoderOptions {
   /** RNN, LSTM, GRU, or a cell of `defineCell`. */
   readonly cell: RecurrentClass;
   readonly hiddenSize: number;
-  /** Default hiddenSize. */
+  /** Default the size of the vectors; without vectors hiddenSize. */
   readonly embeddingSize?: number | undefined;
+  /** What the embeddings of the tokens start from, as {@link pretrained} has it; not a part of the model's files. */
+  readonly vectors?: WordVectors | undefined;
+  /** Whether training leaves the embeddings as they are; not a part of the model's files. Default false. */
+  readonly freezeEmbedding?: boolean | undefined;
   /** Default 1. */
   readonly numLayers?: number | undefined;
   /** Whether sequences are read in both directions; default true. */
   readonly bidirectional?: boolean | undefined;
   /** Probability of dropout after the embeddings, between layers and before the output layer; default 0. */
   readonly dropout?: number | undefined;
+  /** Probability that a token is dropped wherever it occurs in a batch, as {@link Embedding} has it; default 0. */
+  readonly wordDropout?: number | undefined;
 }
 
 /** Ids (B, T) to the outputs of recurrent layers. */
@@ -32,13 +40,18 @@ export abstract class SequenceEncoder extends Module {
   readonly #options: SequenceEncoderOptions;
 
   /** @internal */
-  constructor(vocabSize: number, options: SequenceEncoderOptions) {
+  constructor(tokens: readonly string[], options: SequenceEncoderOptions) {
     super();
-    const { cell: Cell, hiddenSize, embeddingSize = hiddenSize, numLayers = 1, bidirectional = true } = options;
-    this.#options = options;
+    const { cell: Cell, hiddenSize, vectors, numLayers = 1, bidirectional = true } = options;
+    const embeddingSize = options.embeddingSize ?? vectors?.size ?? hiddenSize;
+    this.#options = { ...options, embeddingSize };
     this.dropout = options.dropout ?? 0;
     checkProbability(new.target.name, "dropout", this.dropout);
-    this.embedding = new Embedding(vocabSize, embeddingSize);
+    this.embedding = new Embedding(tokens.length, embeddingSize, {
+      dropout: options.wordDropout ?? 0,
+      freeze: options.freezeEmbedding ?? false,
+      ...(vectors && { initializer: pretrained(vectors, tokens) }),
+    });
     this.rnn = new Cell(embeddingSize, hiddenSize, {
       numLayers,
       bidirectional,
@@ -58,8 +71,9 @@ export abstract class SequenceEncoder extends Module {
 
   /** The sizes as JSON data. */
   protected sizes(): Readonly<Record<string, unknown>> {
-    const { cell, hiddenSize, embeddingSize, numLayers, bidirectional, dropout } = this.#options;
-    return { cell: cellName(this.label, cell), hiddenSize, embeddingSize, numLayers, bidirectional, dropout };
+    const { cell, hiddenSize, embeddingSize, numLayers, bidirectional, dropout, wordDropout } = this.#options;
+    const name = cellName(this.label, cell);
+    return { cell: name, hiddenSize, embeddingSize, numLayers, bidirectional, dropout, wordDropout };
   }
 }
 
@@ -72,6 +86,7 @@ export function sizesFrom(config: Config, cells: Iterable<RecurrentClass> | unde
     numLayers: config.layers(),
     bidirectional: config.flag("bidirectional"),
     dropout: config.number("dropout"),
+    wordDropout: config.number("wordDropout"),
   };
 }
 

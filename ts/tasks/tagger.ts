@@ -35,8 +35,9 @@ export interface TaggedWord {
   readonly probability: number;
 }
 
-/** Id of all words that are not known. */
+/** Id of all words that are not known, and what stands for them. */
 const UNKNOWN = 0;
+const UNKNOWN_WORD = "<unk>";
 
 /** Embeddings of words, recurrent layers, a linear layer. A sentence without words has no tags. */
 export class Tagger extends SequenceEncoder {
@@ -48,7 +49,7 @@ export class Tagger extends SequenceEncoder {
 
   /** @throws ArgumentError */
   constructor(options: TaggerOptions) {
-    super(options.words.length + 1, options);
+    super([UNKNOWN_WORD, ...options.words], options);
     const { words, labels } = options;
     this.#ids = new Map(words.map((word, i) => [word, i + 1]));
     if (this.#ids.size !== words.length) throw new ArgumentError("Tagger", "words", "all different", words.length);
