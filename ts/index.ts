@@ -1,6 +1,7 @@
 /** What the package gives, in the order data flows. */
 
 export { Core, createCore, getCore, loadCore } from "./core/core.js";
+export { readAnalogies } from "./data/analogies.js";
 export { balancedWeights, type ClassWeightOptions, classWeights } from "./data/balance.js";
 export type { ByteSource } from "./data/byte-source.js";
 export { type CsvOptions, type CsvRow, readCsv } from "./data/csv.js";
@@ -357,7 +358,15 @@ export {
 } from "./text/vocabulary-tokenizer.js";
 export type { WordSplit } from "./text/word-splits.js";
 export { WordTokenizer, type WordTokenizerOptions } from "./text/word-tokenizer.js";
-export { type AnalogyOptions, type Neighbour, WordVectors } from "./text/word-vectors.js";
+export {
+  type AnalogyAccuracy,
+  type AnalogyAccuracyOptions,
+  type AnalogyOptions,
+  type AnalogyQuestion,
+  type AnalogyScore,
+  type Neighbour,
+  WordVectors,
+} from "./text/word-vectors.js";
 export { Adadelta, type AdadeltaOptions } from "./train/adadelta.js";
 export { Adagrad, type AdagradOptions } from "./train/adagrad.js";
 export { Adam, type AdamOptions } from "./train/adam.js";

@@ -34,6 +34,27 @@ it("solves analogies by 3CosMul as Levy & Goldberg write it", () => {
   found.forEach(({ similarity }, i) => expect(similarity).toBeCloseTo(expected[i]!.score, 5));
 });
 
+it("answers many questions as it answers one, over more words than it reads at a time", () => {
+  const many = Array.from({ length: 5000 }, (_, id) => `w${id}`);
+  const large = new u.WordVectors(many, Float32Array.from(numbers(5000 * D, 9)), D);
+  const id = (i: number, step: number) => `w${(i * step + step) % 5000}`;
+  const questions = Array.from({ length: 300 }, (_, i) => [id(i, 7), id(i, 11), id(i, 13)] as const);
+  for (const method of ["add", "multiply"] as const) {
+    const found = large.analogies(questions, { method, count: 2 });
+    expect(found.length).toBe(300);
+    for (const i of [0, 17, 255, 256, 299]) {
+      const [a, b, c] = questions[i]!;
+      expect(found[i]).toEqual(large.analogy(a, b, c, { method, count: 2 }));
+    }
+    expect(found.some(([first]) => first!.id >= 4096)).toBe(true);
+  }
+  const at = (word: string) => [...large.unitVector(word)];
+  const [a, b, c] = questions[299]!.map(at) as [number[], number[], number[]];
+  const target = b.map((value, i) => value - a[i]! + c[i]!);
+  const scores = many.map((word) => (questions[299]!.includes(word) ? -2 : cosine(at(word), target)));
+  expect(large.analogy(...questions[299]!)[0]!.similarity).toBeCloseTo(Math.max(...scores), 6);
+});
+
 it("counts the questions it answers", () => {
   // King - man + woman = queen, by construction.
   const made = new u.WordVectors(
@@ -42,13 +63,39 @@ it("counts the questions it answers", () => {
     2,
   );
   expect(made.analogy("man", "king", "woman")[0]!.word).toBe("queen");
-  const questions = [
-    ["man", "king", "woman", "queen"],
-    ["man", "king", "woman", "tree"],
-    ["man", "king", "woman", "goose"],
-  ] as const;
-  expect(made.analogyAccuracy(questions)).toEqual({ accuracy: 0.5, answered: 2, unknown: 1 });
-  expect(made.analogyAccuracy([])).toEqual({ accuracy: Number.NaN, answered: 0, unknown: 0 });
+  const questions: u.AnalogyQuestion[] = [
+    { category: "royal", words: ["man", "king", "woman", "queen"] },
+    { category: "other", words: ["man", "king", "woman", "tree"] },
+    { category: "royal", words: ["man", "king", "woman", "goose"] },
+    { category: "royal", words: ["Man", "King", "Woman", "Queen"] },
+    { category: "birds", words: ["duck", "goose", "swan", "tree"] },
+  ];
+  const nothing = { accuracy: Number.NaN, right: 0, answered: 0, unknown: 0 };
+  expect(made.analogyAccuracy(questions)).toEqual({
+    accuracy: 0.5,
+    right: 1,
+    answered: 2,
+    unknown: 3,
+    categories: [
+      { category: "royal", accuracy: 1, right: 1, answered: 1, unknown: 2 },
+      { category: "other", accuracy: 0, right: 0, answered: 1, unknown: 0 },
+      { category: "birds", ...nothing, unknown: 1 },
+    ],
+  });
+  const { right, answered } = made.analogyAccuracy(questions, { lowerCase: true });
+  expect([right, answered]).toEqual([2, 3]);
+  expect(made.analogyAccuracy([])).toEqual({ ...nothing, categories: [] });
+});
+
+it("has answers where there is nothing to say", () => {
+  const none = new u.WordVectors([], new Float32Array(0), D);
+  expect(none.nearest(new Float32Array(D))).toEqual([]);
+  const zeros = new u.WordVectors(["a", "b", "c", "d"], new Float32Array(8), 2);
+  expect(zeros.similarity("a", "b")).toBe(0);
+  expect(zeros.nearest("a", 1)).toEqual([{ word: "b", id: 1, similarity: 0 }]);
+  expect(zeros.analogy("a", "b", "c")).toEqual([{ word: "d", id: 3, similarity: 0 }]);
+  const three = new u.WordVectors(["a", "b", "c"], Float32Array.from(numbers(6, 1)), 2);
+  expect(three.analogy("a", "b", "c")).toEqual([]);
 });
 
 it("names what is wrong", () => {

@@ -1,5 +1,5 @@
 /**
- * Words as points: neighbours and analogies.
+ * Words as points: neighbours and analogies. The scores of all words are products in the core, for many questions at once.
  *
  * "a is to b as c is to ?", by the cosines to unit vectors (Levy & Goldberg 2014, "Linguistic regularities in sparse and
  * explicit word representations"):
@@ -7,7 +7,9 @@
  *     3CosAdd (Mikolov et al. 2013):   cos(x, b - a + c)
  *     3CosMul:                         s(x, b) s(x, c) / (s(x, a) + 0.001)     with s = (cos + 1) / 2
  */
+import { getCore } from "../core/core.js";
 import { ArgumentError, DataError, ShapeError } from "../errors.js";
+import { runScope } from "../tensor/scope.js";
 
 /** A word and how close it is. */
 export interface Neighbour {
@@ -25,6 +27,36 @@ export interface AnalogyOptions {
   readonly count?: number;
 }
 
+/** Options of {@link WordVectors.analogyAccuracy}. */
+export interface AnalogyAccuracyOptions extends Pick<AnalogyOptions, "method"> {
+  /** Whether questions are put in lower case, as the words of some vectors are; default false. */
+  readonly lowerCase?: boolean;
+}
+
+/** a is to b as c is to d, and what kind of question it is. */
+export interface AnalogyQuestion {
+  readonly words: readonly [a: string, b: string, c: string, d: string];
+  readonly category?: string;
+}
+
+/** How many questions were answered, and how well. */
+export interface AnalogyScore {
+  /** Of those answered; NaN when there are none. */
+  readonly accuracy: number;
+  readonly right: number;
+  readonly answered: number;
+  /** Questions with a word that has no vector, which are left out. */
+  readonly unknown: number;
+}
+
+/** The score of all questions, and of each category in the order of their first questions. */
+export interface AnalogyAccuracy extends AnalogyScore {
+  readonly categories: readonly (AnalogyScore & { readonly category: string })[];
+}
+
+/** Questions whose scores are computed together, and words at a time: 4 MB of scores. */
+const [QUESTIONS, WORDS] = [256, 4096];
+
 /** Words and a vector for each. */
 export class WordVectors {
   readonly words: readonly string[];
@@ -33,8 +65,8 @@ export class WordVectors {
   /** Row-major (V, D). */
   readonly data: Float32Array;
   readonly #ids: ReadonlyMap<string, number>;
-  /** The same with rows of length 1; rows of zeros stay. */
-  readonly #unit: Float32Array;
+  /** One over the length of each vector; 0 for one of zeros. */
+  readonly #scales: Float32Array;
 
   /**
    * @param data - (V, D), kept, not copied
@@ -55,8 +87,10 @@ export class WordVectors {
       const twice = words.find((word, id) => this.#ids.get(word) !== id);
       throw new DataError(`WordVectors: the word ${JSON.stringify(twice)} is there twice`);
     }
-    this.#unit = new Float32Array(data.length);
-    for (let id = 0; id < words.length; id++) this.#unit.set(unit(this.#row(data, id)), id * size);
+    this.#scales = Float32Array.from(words, (_, id) => {
+      const length = lengthOf(this.#row(id));
+      return length > 0 ? 1 / length : 0;
+    });
   }
 
   /** Whether a word has a vector. */
@@ -73,12 +107,17 @@ export class WordVectors {
 
   /** A copy of a word's vector (D). @throws DataError for a word that is not known */
   vector(word: string): Float32Array {
-    return this.#row(this.data, this.idOf(word)).slice();
+    return this.#row(this.idOf(word)).slice();
+  }
+
+  /** A copy of a word's vector with length 1 (D); zeros stay zeros. @throws DataError for a word that is not known */
+  unitVector(word: string): Float32Array {
+    return this.#unit(this.idOf(word));
   }
 
   /** Cosine of the angle between two words, 0 where one has no length. @throws DataError for a word that is not known */
   similarity(a: string, b: string): number {
-    return dot(this.#row(this.#unit, this.idOf(a)), this.#row(this.#unit, this.idOf(b)));
+    return dot(this.unitVector(a), this.unitVector(b));
   }
 
   /**
@@ -86,13 +125,10 @@ export class WordVectors {
    * @throws DataError for a word that is not known, ShapeError for a vector of another size
    */
   nearest(to: string | ArrayLike<number>, count = 10): Neighbour[] {
-    if (typeof to === "string") {
-      const id = this.idOf(to);
-      return this.#best((row) => dot(row, this.#row(this.#unit, id)), [id], count);
-    }
-    if (to.length !== this.size) throw new ShapeError("WordVectors", "the vector", [this.size], [to.length]);
-    const direction = unit(to);
-    return this.#best((row) => dot(row, direction), [], count);
+    const without = typeof to === "string" ? [this.idOf(to)] : [];
+    const vector = typeof to === "string" ? this.vector(to) : to;
+    if (vector.length !== this.size) throw new ShapeError("WordVectors", "the vector", [this.size], [vector.length]);
+    return this.#best([unit(vector)], 1, [without], count, ([cosine]) => cosine as number)[0] as Neighbour[];
   }
 
   /**
@@ -100,66 +136,140 @@ export class WordVectors {
    * @throws DataError for a word that is not known
    */
   analogy(a: string, b: string, c: string, options: AnalogyOptions = {}): Neighbour[] {
+    return this.analogies([[a, b, c]], options)[0] as Neighbour[];
+  }
+
+  /**
+   * The answers to many questions, as {@link analogy} gives them, in much less time.
+   * @throws DataError for a word that is not known
+   */
+  analogies(
+    questions: readonly (readonly [a: string, b: string, c: string])[],
+    options: AnalogyOptions = {},
+  ): Neighbour[][] {
     const { method = "add", count = 1 } = options;
     if (method !== "add" && method !== "multiply") {
       throw new ArgumentError("WordVectors.analogy", "method", '"add" or "multiply"', method);
     }
-    const ids = [a, b, c].map((word) => this.idOf(word));
-    const [from, to, other] = ids.map((id) => this.#row(this.#unit, id)) as [Float32Array, Float32Array, Float32Array];
+    const ids = questions.map((words) => words.map((word) => this.idOf(word)));
+    const units = ids.map((three) => three.map((id) => this.#unit(id)) as [Float32Array, Float32Array, Float32Array]);
     if (method === "add") {
-      const target = unit(to.map((value, i) => value - (from[i] as number) + (other[i] as number)));
-      return this.#best((row) => dot(row, target), ids, count);
+      const targets = units.map(([a, b, c]) => unit(b.map((value, i) => value - (a[i] as number) + (c[i] as number))));
+      return this.#best(targets, 1, ids, count, ([cosine]) => cosine as number);
     }
-    const shifted = (row: Float32Array, word: Float32Array): number => (dot(row, word) + 1) / 2;
-    const score = (row: Float32Array): number =>
-      (shifted(row, to) * shifted(row, other)) / (shifted(row, from) + 0.001);
-    return this.#best(score, ids, count);
+    return this.#best(units.flat(), 3, ids, count, ([toA, toB, toC]) => {
+      const shifted = (cosine: number | undefined): number => ((cosine as number) + 1) / 2;
+      return (shifted(toB) * shifted(toC)) / (shifted(toA) + 0.001);
+    });
   }
 
   /**
-   * The part of questions a, b, c, d whose best answer is d. A question with an unknown word is left out, as in the
-   * program of Mikolov et al.
-   * @returns NaN accuracy when none is left
+   * The part of questions whose best answer is d. A question with an unknown word is left out and counted apart, as in
+   * the program of Mikolov et al.
+   * @param questions - as `readAnalogies` reads them
    */
-  analogyAccuracy(
-    questions: Iterable<readonly [a: string, b: string, c: string, d: string]>,
-    options: Pick<AnalogyOptions, "method"> = {},
-  ): { readonly accuracy: number; readonly answered: number; readonly unknown: number } {
-    let right = 0;
-    let answered = 0;
-    let unknown = 0;
-    for (const question of questions) {
-      if (!question.every((word) => this.has(word))) {
-        unknown++;
-        continue;
-      }
-      const [a, b, c, d] = question;
-      if (this.analogy(a, b, c, options)[0]?.word === d) right++;
-      answered++;
+  analogyAccuracy(questions: Iterable<AnalogyQuestion>, options: AnalogyAccuracyOptions = {}): AnalogyAccuracy {
+    const { lowerCase = false, ...answering } = options;
+    const counts = new Map<string, { right: number; answered: number; unknown: number }>();
+    const answerable: { words: AnalogyQuestion["words"]; score: { right: number; answered: number } }[] = [];
+    for (const { words: given, category = "" } of questions) {
+      const words = (lowerCase ? given.map((word) => word.toLowerCase()) : given) as AnalogyQuestion["words"];
+      const score = counts.get(category) ?? { right: 0, answered: 0, unknown: 0 };
+      counts.set(category, score);
+      if (words.every((word) => this.has(word))) answerable.push({ words, score });
+      else score.unknown++;
     }
-    return { accuracy: right / answered, answered, unknown };
+    const answers = this.analogies(
+      answerable.map(({ words: [a, b, c] }) => [a, b, c]),
+      answering,
+    );
+    answerable.forEach(({ words, score }, i) => {
+      score.answered++;
+      if (answers[i]?.[0]?.word === words[3]) score.right++;
+    });
+    const scores = [...counts].map(([category, score]) => ({
+      category,
+      accuracy: score.right / score.answered,
+      ...score,
+    }));
+    const total = (what: "right" | "answered" | "unknown"): number =>
+      scores.reduce((sum, score) => sum + score[what], 0);
+    const [right, answered] = [total("right"), total("answered")];
+    return { accuracy: right / answered, right, answered, unknown: total("unknown"), categories: scores };
   }
 
-  #row(of: Float32Array, id: number): Float32Array {
-    return of.subarray(id * this.size, (id + 1) * this.size);
+  #row(id: number): Float32Array {
+    return this.data.subarray(id * this.size, (id + 1) * this.size);
   }
 
-  /** Highest scores first, of equal ones the lower id. */
-  #best(score: (row: Float32Array) => number, without: readonly number[], count: number): Neighbour[] {
+  #unit(id: number): Float32Array {
+    return this.#row(id).map((value) => value * (this.#scales[id] as number));
+  }
+
+  /**
+   * For each question, the words with the highest scores first, of equal ones the lower id.
+   * @param directions - vectors of length 1, `each` for a question
+   * @param without - ids left out of the answers to a question
+   * @param score - of a word, by its cosines to the directions of a question; the array is used again
+   */
+  #best(
+    directions: readonly Float32Array[],
+    each: number,
+    without: readonly (readonly number[])[],
+    count: number,
+    score: (cosines: Float32Array) => number,
+  ): Neighbour[][] {
     if (!(Number.isSafeInteger(count) && count >= 1)) {
       throw new ArgumentError("WordVectors", "count", "a whole number from 1", count);
     }
-    const best: Neighbour[] = [];
-    for (let id = 0; id < this.words.length; id++) {
-      if (without.includes(id)) continue;
-      const similarity = score(this.#row(this.#unit, id));
-      if (best.length === count && !(similarity > (best[count - 1] as Neighbour).similarity)) continue;
-      let at = best.length;
-      while (at > 0 && (best[at - 1] as Neighbour).similarity < similarity) at--;
-      best.splice(at, 0, { word: this.words[id] as string, id, similarity });
-      if (best.length > count) best.pop();
+    const found = without.map((): Neighbour[] => []);
+    const cosines = new Float32Array(each);
+    for (let first = 0; first < found.length; first += QUESTIONS) {
+      const asked = directions.slice(first * each, (first + QUESTIONS) * each);
+      this.#products(asked, (products, from, rows) => {
+        for (let question = 0; question < asked.length / each; question++) {
+          const best = found[first + question] as Neighbour[];
+          const left = without[first + question] as readonly number[];
+          for (let row = 0; row < rows; row++) {
+            const id = from + row;
+            for (let k = 0; k < each; k++) {
+              cosines[k] = (products[(question * each + k) * rows + row] as number) * (this.#scales[id] as number);
+            }
+            const similarity = score(cosines);
+            if (best.length === count && !(similarity > (best[count - 1] as Neighbour).similarity)) continue;
+            if (left.includes(id)) continue;
+            let at = best.length;
+            while (at > 0 && (best[at - 1] as Neighbour).similarity < similarity) at--;
+            best.splice(at, 0, { word: this.words[id] as string, id, similarity });
+            if (best.length > count) best.pop();
+          }
+        }
+      });
     }
-    return best;
+    return found;
+  }
+
+  /** Calls `visit` with the products of all directions by some words at a time, (directions, rows), from word `from` on. */
+  #products(
+    directions: readonly Float32Array[],
+    visit: (products: Float32Array, from: number, rows: number) => void,
+  ): void {
+    const core = getCore();
+    const { size, words } = this;
+    runScope(core, () => {
+      const most = Math.min(WORDS, words.length);
+      const [left, right, products] = [directions.length * size, most * size, directions.length * most].map(
+        (elements) => core.arenaAlloc(elements * 4),
+      ) as [number, number, number];
+      directions.forEach((direction, i) => core.f32.set(direction, (left >>> 2) + i * size));
+      for (let from = 0; from < words.length; from += WORDS) {
+        const rows = Math.min(WORDS, words.length - from);
+        core.f32.set(this.data.subarray(from * size, (from + rows) * size), right >>> 2);
+        const status = core.raw.ur_matmul(left, right, products, 1, directions.length, size, rows, 0, 1, 0, 0, 0);
+        core.checkStatus(status, "WordVectors");
+        visit(core.f32.subarray(products >>> 2, (products >>> 2) + directions.length * rows), from, rows);
+      }
+    });
   }
 }
 
@@ -169,9 +279,11 @@ function dot(a: Float32Array, b: Float32Array): number {
   return total;
 }
 
+const lengthOf = (vector: Float32Array): number => Math.sqrt(dot(vector, vector));
+
 /** The vector of length 1 in the same direction; zeros stay zeros. */
 function unit(values: ArrayLike<number>): Float32Array {
   const vector = Float32Array.from(values);
-  const length = Math.sqrt(dot(vector, vector));
+  const length = lengthOf(vector);
   return length > 0 ? vector.map((value) => value / length) : vector;
 }
