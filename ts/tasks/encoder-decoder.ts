@@ -25,6 +25,7 @@ import { ArgumentError, ShapeError } from "../errors.js";
 import type { Attention, AttentionMemory } from "../nn/attention/attention.js";
 import { checkLengths } from "../nn/check.js";
 import { Embedding } from "../nn/embedding.js";
+import { normal } from "../nn/initializers.js";
 import { Linear } from "../nn/linear.js";
 import { Module } from "../nn/module.js";
 import type { RecurrentLayer } from "../nn/recurrent.js";
@@ -69,6 +70,11 @@ export interface EncoderDecoderOptions {
   readonly attend?: "after" | "before" | undefined;
   /** Whether the next step sees what came of the attention of this one; with `attend` "after". Default false. */
   readonly inputFeeding?: boolean | undefined;
+  /**
+   * Uses the target's embeddings as weight of the output layer (Press & Wolf 2017, "Using the Output Embedding to Improve
+   * Language Models"); u_t then has the size of the embeddings. Default false.
+   */
+  readonly tieWeights?: boolean | undefined;
 }
 
 /** What the encoder made of a batch of sources. */
@@ -90,7 +96,7 @@ export interface Decoded {
   readonly weights?: Tensor | undefined;
 }
 
-/** Name of what is fed back, (1, B, H), among the decoder's states. */
+/** Name of what is fed back, (1, B, U) or the state that attends next, (1, B, H), among the decoder's states. */
 const FED = "fed";
 
 /** Two recurrent networks, with or without attention. Sequences are (B, T). */
@@ -100,11 +106,12 @@ export class EncoderDecoder extends Module {
   readonly encoder: RecurrentLayer<RecurrentState>;
   readonly decoder: RecurrentLayer<RecurrentState>;
   readonly attention: Attention | null;
-  /** W_c, (H, memory and H); null without attention */
+  /** W_c, (U, memory and H), with U = H or, tied, the size of the embeddings; null without attention where U = H */
   readonly combine: Linear | null;
   readonly head: Linear;
   readonly dropout: number;
   readonly #options: EncoderDecoderOptions;
+  readonly #topSize: number;
 
   /** @throws ArgumentError */
   constructor(options: EncoderDecoderOptions) {
@@ -125,22 +132,29 @@ export class EncoderDecoder extends Module {
     this.dropout = options.dropout ?? 0;
     checkProbability("EncoderDecoder", "dropout", this.dropout);
     this.sourceEmbedding = new Embedding(options.sourceSize, embeddingSize);
-    this.targetEmbedding = new Embedding(options.targetSize, embeddingSize);
+    const { tieWeights = false } = options;
+    // Rows of length about 1: what suits the logits, which are dot products with them.
+    const initializer = tieWeights ? normal(0, 1 / Math.sqrt(embeddingSize)) : undefined;
+    this.targetEmbedding = new Embedding(options.targetSize, embeddingSize, initializer && { initializer });
+    const topSize = tieWeights ? embeddingSize : hiddenSize;
     const between = { numLayers, dropout: numLayers > 1 ? this.dropout : 0 };
     this.encoder = new Cell(embeddingSize, hiddenSize, { ...between, bidirectional });
     const memorySize = bidirectional ? 2 * hiddenSize : hiddenSize;
     const seen =
       embeddingSize +
       (options.contextAtEveryStep === true ? hiddenSize : 0) +
-      (inputFeeding ? hiddenSize : 0) +
+      (inputFeeding ? topSize : 0) +
       (attention !== undefined && attend === "before" ? memorySize : 0);
     this.decoder = new Cell(seen, hiddenSize, between);
     if (this.decoder.outputSize !== hiddenSize) {
       refuse("cell", `one whose output has hiddenSize, ${hiddenSize}, units`, Cell);
     }
     this.attention = attention?.(hiddenSize, memorySize) ?? null;
-    this.combine = this.attention === null ? null : new Linear(memorySize + hiddenSize, hiddenSize, { bias: false });
-    this.head = new Linear(hiddenSize, options.targetSize);
+    const combined = hiddenSize + (this.attention === null ? 0 : memorySize);
+    this.combine = combined === topSize ? null : new Linear(combined, topSize, { bias: false });
+    this.head = new Linear(topSize, options.targetSize);
+    if (tieWeights) this.head.weight = this.targetEmbedding.weight;
+    this.#topSize = topSize;
   }
 
   /** Whether a step sees what the steps before it came to, so that they cannot be taken all at once. */
@@ -170,7 +184,7 @@ export class EncoderDecoder extends Module {
     const top = slice(hidden, 0, -1);
     return {
       state: this.#feedsBack
-        ? { ...state, [FED]: this.#options.inputFeeding ? zeros(top.shape, top.core) : top }
+        ? { ...state, [FED]: this.#options.inputFeeding ? zeros([1, batch, this.#topSize], top.core) : top }
         : state,
       context:
         this.#options.contextAtEveryStep === true ? reshape(top, [batch, 1, hidden.shape[2] as number]) : undefined,
@@ -262,8 +276,8 @@ export class EncoderDecoder extends Module {
     else if (inputFeeding && query !== undefined) seen.push(query);
     const { output, state: next } = this.decoder.forward(seen.length > 1 ? concat(seen) : embedded, { state });
     if (attend === "after" && memory !== undefined) attended = attention?.attend(output, memory);
-    const top =
-      attended === undefined || combine === null ? output : tanh(combine.forward(concat([attended.context, output])));
+    const joint = attended === undefined ? output : concat([attended.context, output]);
+    const top = combine === null ? output : tanh(combine.forward(joint));
     const after = inputFeeding ? top : output;
     return {
       logits: this.head.forward(this.#drop(top)),

@@ -39,6 +39,8 @@ export interface TranslatorOptions extends Omit<EncoderDecoderOptions, "sourceSi
   readonly window?: number | undefined;
   /** Probability that a step of training is given the true token before it; default 1. See `EncoderDecoder.forward`. */
   readonly teacherForcing?: number | undefined;
+  /** Part of every target that is spread evenly over all tokens while training, from 0 to 1; default 0. */
+  readonly labelSmoothing?: number | undefined;
   /** Tokens of a source that are read, the first ones; default 10 000. */
   readonly maxLength?: number | undefined;
 }
@@ -100,14 +102,24 @@ export class Translator extends Module {
   readonly network: EncoderDecoder;
   readonly maxLength: number;
   readonly teacherForcing: number;
+  readonly labelSmoothing: number;
   readonly #options: TranslatorOptions;
 
   /** @throws ArgumentError */
   constructor(options: TranslatorOptions) {
     super();
-    const { tokenizer, targetTokenizer, attention: Kind, window, maxLength = 10_000, teacherForcing = 1 } = options;
+    const {
+      tokenizer,
+      targetTokenizer,
+      attention: Kind,
+      window,
+      maxLength = 10_000,
+      teacherForcing = 1,
+      labelSmoothing = 0,
+    } = options;
     checkSize("Translator", "maxLength", maxLength);
     checkProbability("Translator", "teacherForcing", teacherForcing);
+    checkProbability("Translator", "labelSmoothing", labelSmoothing);
     if (window !== undefined && Kind === undefined) {
       throw new ArgumentError("Translator", "window", "absent without attention", window);
     }
@@ -123,6 +135,7 @@ export class Translator extends Module {
     this.targetTokenizer = targetTokenizer;
     this.maxLength = maxLength;
     this.teacherForcing = teacherForcing;
+    this.labelSmoothing = labelSmoothing;
     const sizes = { sourceSize: tokenizer.size + 1, targetSize: targetTokenizer.size + 2 };
     this.network = new EncoderDecoder({ ...options, ...sizes, attention });
   }
@@ -170,11 +183,12 @@ export class Translator extends Module {
     return { source, lengths, inputs, targets: wanted.inputs, count };
   }
 
-  /** Mean cross-entropy of the targets' tokens in nats; what `train` minimises. */
+  /** Mean cross-entropy of the targets' tokens in nats, while training with label smoothing; what `train` minimises. */
   loss({ source, lengths, inputs, targets }: TranslationBatch): Tensor {
-    const teacherForcing = currentTape()?.training === true ? this.teacherForcing : 1;
+    const training = currentTape()?.training === true;
+    const teacherForcing = training ? this.teacherForcing : 1;
     const { logits } = this.network.forward(source, lengths, inputs, { teacherForcing });
-    return crossEntropy(logits, targets, { ignoreIndex: IGNORED });
+    return crossEntropy(logits, targets, { ignoreIndex: IGNORED, labelSmoothing: training ? this.labelSmoothing : 0 });
   }
 
   /** The best translation of a text; an empty one too has its translation. */
@@ -325,8 +339,10 @@ export class Translator extends Module {
       attention: config.choice("attention", ATTENTIONS),
       attend: config.choice("attend", ATTENDS),
       inputFeeding: config.flag("inputFeeding"),
+      tieWeights: config.flag("tieWeights"),
       window: config.number("window"),
       teacherForcing: config.number("teacherForcing"),
+      labelSmoothing: config.number("labelSmoothing"),
       maxLength: config.number("maxLength"),
     };
     return load(
