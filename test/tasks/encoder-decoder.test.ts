@@ -34,7 +34,7 @@ function reference(
     return Array.from({ length: H }, (_, j) => memory.reduce((sum, m, t) => sum + (e[t]! / total) * m[j]!, 0));
   };
   let h = [...first];
-  let fed = Array<number>(H).fill(0);
+  let fed = Array<number>(values.get("combine.weight")!.shape[0]!).fill(0);
   return inputs.flatMap((id) => {
     const before = context(h);
     const x = [...matrix("targetEmbedding.weight")[id]!, ...(attend === "before" ? before : fed)];
@@ -56,6 +56,7 @@ const attention = (query: number, memory: number) => new u.DotAttention(query, m
 
 it.each([
   ["Luong with input feeding", { attend: "after", inputFeeding: true }],
+  ["Luong with input feeding, tied", { attend: "after", inputFeeding: true, tieWeights: true }],
   ["Bahdanau", { attend: "before" }],
 ] as const)("equals the equations: %s", (_, options) => {
   const model = new u.EncoderDecoder({ ...base, attention, ...options }).init({ seed: 3, core });
@@ -64,6 +65,7 @@ it.each([
     encoded: m.encode(read, lengths),
   }));
   const values = model.stateDict();
+  if ("tieWeights" in options) expect(values.get("head.weight")).toEqual(values.get("targetEmbedding.weight"));
   for (let row = 0; row < B; row++) {
     const memory = Array.from({ length: lengths[row]! }, (_, t) => [
       ...encoded.memory!.memory.data.subarray((row * T + t) * H, (row * T + t + 1) * H),
@@ -80,7 +82,9 @@ const variants: readonly [string, Partial<u.EncoderDecoderOptions>][] = [
   ["Cho", { contextAtEveryStep: true }],
   ["Sutskever", { cell: u.LSTM, reverseSource: true, numLayers: 2 }],
   ["two directions", { bidirectional: true, numLayers: 2, attention: (q, m) => new u.AdditiveAttention(q, m) }],
+  ["tied", { tieWeights: true }],
   ["Luong", { cell: u.LSTM, attention }],
+  ["Luong, tied", { attention, tieWeights: true }],
   ["local", { attention: (q, m) => new u.LocalAttention(new u.GeneralAttention(q, m), 2) }],
   ["input feeding", { attention, inputFeeding: true }],
   ["Bahdanau", { bidirectional: true, attend: "before", attention: (q, m) => new u.AdditiveAttention(q, m) }],

@@ -26,7 +26,7 @@ const targetTokenizer = u.WordTokenizer.from(pairs.map(({ target }) => target));
 const base = { tokenizer, targetTokenizer, cell: u.GRU, hiddenSize: 24, embeddingSize: 12 };
 
 const kinds: readonly [string, Partial<u.TranslatorOptions>][] = [
-  ["Cho", { contextAtEveryStep: true }],
+  ["Cho", { contextAtEveryStep: true, tieWeights: true, labelSmoothing: 0.05 }],
   ["Luong with input feeding", { attention: u.GeneralAttention, inputFeeding: true, bidirectional: true }],
   ["Bahdanau with scheduled sampling", { attention: u.AdditiveAttention, attend: "before", teacherForcing: 0.9 }],
 ];
@@ -79,6 +79,7 @@ it("shows where it looks", () => {
 it("names what is wrong", () => {
   expect(() => new u.Translator({ ...base, window: 2 })).toThrow(/window/);
   expect(() => new u.Translator({ ...base, teacherForcing: 2 })).toThrow(/teacherForcing/);
+  expect(() => new u.Translator({ ...base, labelSmoothing: -1 })).toThrow(/labelSmoothing/);
   const model = new u.Translator(base).init({ core });
   expect(() => model.translate("a", { beamWidth: 0 })).toThrow(/beamWidth/);
   expect(() => model.translateAll(["a"], { maxTokens: 0 })).toThrow(/maxTokens/);

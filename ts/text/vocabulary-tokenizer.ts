@@ -14,7 +14,8 @@ import { joinWords, WORD_SPLITS, type WordSplit } from "./word-splits.js";
 export interface VocabularyOptions {
   /**
    * What a word is. "spaces": what white space separates, as in texts that are split already; "words": runs of letters,
-   * of digits, and single marks; "treebank": as the Penn Treebank, marks apart and contractions split (`do n't`).
+   * of digits, and single marks; "treebank": as the Penn Treebank, marks apart and contractions split (`do n't`);
+   * "french": marks, elided words and what follows a hyphen apart (`l' a -t -il`).
    * Default "words".
    */
   readonly split?: WordSplit | undefined;

@@ -6,13 +6,14 @@ import { codePointAt } from "./code-points.js";
 import { eachPiece, isBlank } from "./pieces.js";
 
 /** See {@link VocabularyOptions.split}. */
-export type WordSplit = "spaces" | "words" | "treebank";
+export type WordSplit = "spaces" | "words" | "treebank" | "french";
 
 /** Each way by its name. */
 export const WORD_SPLITS: ReadonlyMap<WordSplit, (text: string) => string[]> = new Map([
   ["spaces", spaces],
   ["words", words],
   ["treebank", treebank],
+  ["french", french],
 ]);
 
 function spaces(text: string): string[] {
@@ -39,6 +40,8 @@ function words(text: string): string[] {
 
 const OPENING = new Set("([{<\"'`“‘«$£€#");
 const CLOSING = new Set(")]}>\"'`”’».,;:!?%…");
+/** Without the apostrophe, which elision leaves at the end of a word. */
+const FRENCH_CLOSING = new Set([...CLOSING].filter((mark) => mark !== "'"));
 /** What is split off the end of a word, the apostrophe of either form. */
 const CONTRACTION = /^(.+?)(n['’]t|['’](?:s|d|m|re|ve|ll))$/i;
 const SPLIT_OFF = /^(?:n['’]t|['’](?:s|d|m|re|ve|ll))$/i;
@@ -50,6 +53,22 @@ const PLACEHOLDER = /^(?:<[a-z]+>|-[lr][rcs]b-)$/i;
  * already stays as it is.
  */
 function treebank(text: string): string[] {
+  return withoutMarks(text, CLOSING, (inside) => {
+    const [, stem, contraction] = CONTRACTION.exec(inside) ?? [];
+    return stem === undefined ? [inside] : [stem, contraction as string];
+  });
+}
+
+/**
+ * French: marks at either end are words, an elided word ends with its apostrophe, always the straight one
+ * (`l' homme`, `qu' est`), and what follows a hyphen begins with it (`est -il`, `peut -être`).
+ */
+function french(text: string): string[] {
+  return withoutMarks(text.replaceAll("’", "'"), FRENCH_CLOSING, (inside) => inside.match(/-?[^-']+'?|[-']/g) ?? []);
+}
+
+/** What spaces separate, marks at either end of it split off, and what is left of it split further. */
+function withoutMarks(text: string, closing: ReadonlySet<string>, split: (inside: string) => string[]): string[] {
   return spaces(text).flatMap((chunk) => {
     if (PLACEHOLDER.test(chunk)) return [chunk];
     let first = 0;
@@ -61,16 +80,13 @@ function treebank(text: string): string[] {
       before.push(chunk.slice(first, end));
       first = end;
     }
-    while (last > first && CLOSING.has(chunk.charAt(last - 1))) {
+    while (last > first && closing.has(chunk.charAt(last - 1))) {
       let start = last - 1;
       while (start > first && chunk.charAt(start - 1) === chunk.charAt(last - 1)) start--;
       after.unshift(chunk.slice(start, last));
       last = start;
     }
-    const inside = chunk.slice(first, last);
-    const [, stem, contraction] = CONTRACTION.exec(inside) ?? [];
-    const middle = stem === undefined ? [inside] : [stem, contraction as string];
-    return [...before, ...middle.filter((word) => word !== ""), ...after];
+    return [...before, ...split(chunk.slice(first, last)).filter((word) => word !== ""), ...after];
   });
 }
 
@@ -80,15 +96,22 @@ function endOfRepeat(text: string, start: number): number {
   return end;
 }
 
-/** Words as a text to be read: no space before closing marks and contractions, none after opening brackets. */
+/**
+ * Words as a text to be read: no space before closing marks and contractions, none after opening brackets. In French none
+ * after an elision and before a hyphen either, but one before double marks.
+ */
 export function joinWords(split: WordSplit, tokens: Iterable<string>): string {
+  const closing = split === "french" ? ")]}.,…" : ")]}.,;:!?%…";
   let text = "";
   let glued = true;
   for (const token of tokens) {
     const mark = token.charAt(0);
-    const attached = split !== "spaces" && (SPLIT_OFF.test(token) || (mark !== "" && ")]}.,;:!?%…".includes(mark)));
+    let attached = false;
+    if (split !== "spaces") attached = SPLIT_OFF.test(token) || (mark !== "" && closing.includes(mark));
+    if (split === "french" && mark === "-" && token.length > 1) attached = true;
     text += glued || attached ? token : ` ${token}`;
     glued = split !== "spaces" && token.length === 1 && "([{".includes(token);
+    if (split === "french" && token.length > 1 && token.endsWith("'")) glued = true;
   }
   return text;
 }
