@@ -283,6 +283,7 @@ export { type Pooling, TextClassifier, type TextClassifierOptions } from "./task
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { NaiveBayes, type NaiveBayesOptions } from "./tasks/naive-bayes.js";
+export { NGramModel, type NGramModelOptions } from "./tasks/ngram.js";
 export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
 export { type TaggedSentence, type TaggedWord, Tagger, type TaggerOptions } from "./tasks/tagger.js";

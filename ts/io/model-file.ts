@@ -33,6 +33,8 @@ export interface DescribedModel {
   /** JSON data from which the model can be constructed. */
   config(): Readonly<Record<string, unknown>>;
   readonly tokenizer?: Tokenizer;
+  /** What its file holds beside the parameters. */
+  tensors?(): Iterable<readonly [string, WritableTensor]>;
 }
 
 /** Options of {@link save}. */
@@ -49,7 +51,7 @@ export interface SaveOptions {
  */
 export function save(model: Module & Partial<DescribedModel>, options: SaveOptions = {}): Uint8Array {
   const aliases: Record<string, string> = {};
-  const tensors: (readonly [string, WritableTensor])[] = [...(options.tensors ?? [])];
+  const tensors: (readonly [string, WritableTensor])[] = [...(options.tensors ?? []), ...(model.tensors?.() ?? [])];
   for (const [parameter, [name, ...others]] of namesOf(model)) {
     tensors.push([name, { data: parameter.toArray(), shape: parameter.shape }]);
     for (const other of others) aliases[other] = name;
