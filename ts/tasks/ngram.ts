@@ -106,8 +106,10 @@ export class NGramModel extends Module {
       throw new ArgumentError("NGramModel.fit", `text[${bad}]`, expected, tokens[bad]);
     }
     this.#tokens = tokens;
-    const read = new Int32Array(tokens.length + (boundary < 0 ? 0 : 1)).fill(boundary, 0, 1);
-    read.set(tokens, read.length - tokens.length);
+    // As a context only: where there are none, it would count as a token of the text.
+    const before = boundary >= 0 && order > 1 ? 1 : 0;
+    const read = new Int32Array(before + tokens.length).fill(boundary, 0, before);
+    read.set(tokens, before);
     this.#levels = ngramLevels(read, tokenizer.size, order, boundary);
     this.#counts = this.#levels.map((_, level) => this.#countsOf(level));
     this.#discounts = this.#counts.map((counts) => discountsOf(counts, this.modified));
