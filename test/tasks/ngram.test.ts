@@ -194,10 +194,10 @@ describe("texts of any kind", () => {
   it("of words that were never seen, and of emoji", () => {
     const words = u.VocabularyTokenizer.from(["the cat sat", "the dog 🐕 sat"], { split: "spaces" });
     const model = new u.NGramModel({ tokenizer: words, order: 3 }).fit(words.encode("the cat sat the dog 🐕 sat"));
-    const after = (text: string) => model.probabilities(text);
-    expect(after("zebra 🦓").reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 12);
-    expect(after("zebra 🦓")).toEqual(after("yak"));
-    expect(after("dog")[words.encode("🐕")[0]!]).toBeGreaterThan(0.3);
+    const following = (text: string) => model.probabilities(text);
+    expect(following("zebra 🦓").reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 12);
+    expect(following("zebra 🦓")).toEqual(following("yak"));
+    expect(following("dog")[words.encode("🐕")[0]!]).toBeGreaterThan(0.3);
     expect(model.evaluate("the zebra 🦓 sat")).toBeGreaterThan(model.evaluate("the dog 🐕 sat"));
   });
 
