@@ -66,6 +66,7 @@ export {
   UnrolledError,
 } from "./errors.js";
 export { type BeamSearchOptions, beamSearch, type Hypothesis } from "./infer/beam-search.js";
+export { compareInt8, type Int8Comparison } from "./infer/compare-int8.js";
 export {
   type CtcBeamOptions,
   type CtcDecodeOptions,
@@ -77,7 +78,7 @@ export { type GenerateOptions, generate } from "./infer/generate.js";
 export { MixtureSampler, type MixtureSamplerOptions } from "./infer/mixture-sampling.js";
 export { loadPrompt, type PromptState, readPrompt, savePrompt, type TextModel } from "./infer/prompt.js";
 export { Sampler, type SamplingOptions } from "./infer/sampling.js";
-export { Session, type StepInput, type Streamable } from "./infer/session.js";
+export { Session, type SessionOptions, type StepInput, type Streamable } from "./infer/session.js";
 export { surprisal, type TokenSurprisal, tokenSurprisal, type WordSurprisal } from "./infer/surprisal.js";
 export { type BestPath, type ViterbiOptions, viterbi } from "./infer/viterbi.js";
 export { type Bar, type BarChartOptions, barChart } from "./inspect/bar-chart.js";

@@ -978,12 +978,14 @@ pub unsafe extern "C" fn ur_sequence_forward(arguments: *mut SequenceArguments) 
 
 /// One step of one sequence through `count` layers, described by blocks of 64 words one after the other: each reads `x`
 /// (or, for one-hot inputs, the id at `ids`) and replaces the states at `h_n` and `c_n`. Unless `y` is 0, the last h then
-/// goes through a linear layer: y (output) = W h + bias, W packed with kind 0, the bias 0 for none. After 1 some layers have
-/// taken the step.
+/// goes through a linear layer: y (output) = W h + bias, W packed with kind 0, the bias 0 for none. Unless `int8` is 0,
+/// it is where the addresses of 8-bit weights are that take the place of others: of each layer and of the linear one. After
+/// 1 some layers have taken the step.
 #[no_mangle]
 pub unsafe extern "C" fn ur_stream_step(
     layers: *const [u32; ARGUMENT_WORDS],
     count: usize,
+    int8: *const *const i8,
     packed: *const f32,
     bias: *const f32,
     output: usize,
@@ -994,15 +996,60 @@ pub unsafe extern "C" fn ur_stream_step(
         let Some(layer) = layer(arguments) else {
             return INVALID;
         };
-        if let Err(error) = sequence::stream::step::<F32x4>(&layer) {
-            return status(Err(error));
-        }
-        if i + 1 == count && !y.is_null() {
+        let mut result = if int8.is_null() {
+            sequence::stream::step::<F32x4>(&layer)
+        } else {
+            sequence::stream::step_int8(&layer, *int8.add(i))
+        };
+        if result.is_ok() && i + 1 == count && !y.is_null() {
             let input = if layer.projection > 0 { layer.projection } else { layer.hidden };
-            gemm::linear_forward::<F32x4>(1, input, output, layer.h_n, packed, bias, y);
+            if int8.is_null() {
+                gemm::linear_forward::<F32x4>(1, input, output, layer.h_n, packed, bias, y);
+            } else {
+                let init = if bias.is_null() { gemm::Init::Zero } else { gemm::Init::Row(bias) };
+                result = gemm::int8::product(output, input, layer.h_n, *int8.add(count), init, y);
+            }
+        }
+        if result.is_err() {
+            return status(result);
         }
     }
     DONE
+}
+
+/// Bytes of the 8-bit weights of a layer of a stream, `input` 0 for one that reads ids; 0 for an unknown cell and for
+/// sizes of which a sum could leave 32 bits.
+#[no_mangle]
+pub extern "C" fn ur_int8_layer_bytes(cell: u32, input: usize, hidden: usize, projection: usize) -> usize {
+    kind(cell).and_then(|kind| sequence::stream::int8_bytes(kind, input, hidden, projection)).unwrap_or(0)
+}
+
+/// Turns the prepared weights of a layer into 8-bit ones at `to`, of [`ur_int8_layer_bytes`].
+#[no_mangle]
+pub unsafe extern "C" fn ur_int8_layer(arguments: *const SequenceArguments, to: *mut i8) -> i32 {
+    match layer(&*arguments) {
+        Some(layer) => {
+            sequence::stream::quantise(&layer, to);
+            DONE
+        }
+        None => INVALID,
+    }
+}
+
+/// Bytes of a weight matrix (rows, columns) in 8 bits; 0 when a sum of products with it could leave 32 bits.
+#[no_mangle]
+pub extern "C" fn ur_int8_bytes(rows: usize, columns: usize) -> usize {
+    if columns <= gemm::int8::MAX_DEPTH {
+        gemm::int8::bytes(rows, columns)
+    } else {
+        0
+    }
+}
+
+/// Turns a weight matrix (rows, columns), packed with kind 0, into 8-bit weights at `to`, of [`ur_int8_bytes`].
+#[no_mangle]
+pub unsafe extern "C" fn ur_int8(packed: *const f32, rows: usize, columns: usize, to: *mut i8) {
+    gemm::int8::quantise(packed, rows, columns, to);
 }
 
 /// Adds to the gradients named in words 40 to 55; what forward kept is spent.

@@ -323,6 +323,50 @@ impl Words {
     }
 }
 
+/// Eight 16-bit integers: see [`Sums`].
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[derive(Clone, Copy)]
+pub struct Shorts([i16; 8]);
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+impl Shorts {
+    /// Eight 8-bit integers, widened.
+    ///
+    /// # Safety
+    /// `from` points at eight of them.
+    pub unsafe fn load_bytes(from: *const i8) -> Self {
+        Self(core::ptr::read_unaligned(from.cast::<[i8; 8]>()).map(i16::from))
+    }
+    /// The same two integers four times.
+    ///
+    /// # Safety
+    /// `from` points at two of them.
+    pub unsafe fn splat_pair(from: *const i16) -> Self {
+        let [a, b] = core::ptr::read_unaligned(from.cast::<[i16; 2]>());
+        Self([a, b, a, b, a, b, a, b])
+    }
+}
+
+/// Four sums of products of integers.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[derive(Clone, Copy)]
+pub struct Sums([i32; WIDTH]);
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+impl Sums {
+    pub fn zero() -> Self {
+        Self([0; WIDTH])
+    }
+    /// Adds a[0] b[0] + a[1] b[1] to the first, a[2] b[2] + a[3] b[3] to the second and so on, wrapping.
+    pub fn add_products(mut self, a: Shorts, b: Shorts) -> Self {
+        for (i, sum) in self.0.iter_mut().enumerate() {
+            let product = |at: usize| i32::from(a.0[at]) * i32::from(b.0[at]);
+            *sum = sum.wrapping_add(product(2 * i).wrapping_add(product(2 * i + 1)));
+        }
+        self
+    }
+}
+
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 impl F32x4 {
     /// Applies `f` to the bits of each element as a signed integer.
@@ -355,10 +399,20 @@ impl F32x4 {
     pub(crate) fn bits_to_float(self) -> Self {
         Self(self.0.map(|x| (x.to_bits() as i32) as f32))
     }
+    pub(crate) fn from_sums(sums: Sums) -> Self {
+        Self(sums.0.map(|sum| sum as f32))
+    }
+    /// Rounds to the nearest integers, ties to even; NaN gives 0.
+    ///
+    /// # Safety
+    /// `to` has room for four.
+    pub(crate) unsafe fn store_rounded(self, to: *mut i16) {
+        core::ptr::write_unaligned(to.cast(), self.0.map(|x| x.round_ties_even() as i16));
+    }
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub use wasm::{F32x4, Words};
+pub use wasm::{F32x4, Shorts, Sums, Words};
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm {
@@ -404,6 +458,45 @@ mod wasm {
             let first = u64x2_extmul_low_u32x4(self.0, factor);
             let last = u64x2_extmul_high_u32x4(self.0, factor);
             (Self(u32x4_shuffle::<1, 3, 5, 7>(first, last)), Self(u32x4_shuffle::<0, 2, 4, 6>(first, last)))
+        }
+    }
+
+    /// Eight 16-bit integers: see [`Sums`].
+    #[derive(Clone, Copy)]
+    pub struct Shorts(v128);
+
+    impl Shorts {
+        /// Eight 8-bit integers, widened.
+        ///
+        /// # Safety
+        /// `from` points at eight of them.
+        #[inline(always)]
+        pub unsafe fn load_bytes(from: *const i8) -> Self {
+            Self(i16x8_load_extend_i8x8(from))
+        }
+        /// The same two integers four times.
+        ///
+        /// # Safety
+        /// `from` points at two of them.
+        #[inline(always)]
+        pub unsafe fn splat_pair(from: *const i16) -> Self {
+            Self(v128_load32_splat(from.cast()))
+        }
+    }
+
+    /// Four sums of products of integers.
+    #[derive(Clone, Copy)]
+    pub struct Sums(v128);
+
+    impl Sums {
+        #[inline(always)]
+        pub fn zero() -> Self {
+            Self(i32x4_splat(0))
+        }
+        /// Adds a[0] b[0] + a[1] b[1] to the first, a[2] b[2] + a[3] b[3] to the second and so on, wrapping.
+        #[inline(always)]
+        pub fn add_products(self, a: Shorts, b: Shorts) -> Self {
+            Self(i32x4_add(self.0, i32x4_dot_i16x8(a.0, b.0)))
         }
     }
 
@@ -551,6 +644,19 @@ mod wasm {
         #[inline(always)]
         pub(crate) fn bits_to_float(self) -> Self {
             Self(f32x4_convert_i32x4(self.0))
+        }
+        #[inline(always)]
+        pub(crate) fn from_sums(sums: Sums) -> Self {
+            Self(f32x4_convert_i32x4(sums.0))
+        }
+        /// Rounds to the nearest integers, ties to even; NaN gives 0.
+        ///
+        /// # Safety
+        /// `to` has room for four.
+        #[inline(always)]
+        pub(crate) unsafe fn store_rounded(self, to: *mut i16) {
+            let words = i32x4_trunc_sat_f32x4(f32x4_nearest(self.0));
+            v128_store64_lane::<0>(i16x8_narrow_i32x4(words, words), to.cast());
         }
     }
 }

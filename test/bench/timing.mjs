@@ -161,13 +161,15 @@ function reportThroughput(workload, metric, units, { first, last, times }, threa
  * @param {string} metric whose `p50`, if there, has a `p99` beside it
  * @param {"us" | "ms"} unit
  * @param {() => number} step
+ * @param {Record<string, unknown>} [more] of the lines
  */
-export function latency(workload, metric, unit, step) {
+export function latency(workload, metric, unit, step, more = {}) {
   const { times } = measure(step);
   const sorted = times.sort((a, b) => a - b);
   const quantile = (/** @type {number} */ q) =>
     (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN) * (unit === "us" ? 1000 : 1);
   const [p50, p99] = [quantile(0.5), quantile(0.99)];
-  report(workload, metric, p50, "lower", { p99, steps: times.length });
-  if (metric.includes("p50")) report(workload, metric.replace("p50", "p99"), p99, "lower", { steps: times.length });
+  report(workload, metric, p50, "lower", { p99, steps: times.length, ...more });
+  const count = { steps: times.length, ...more };
+  if (metric.includes("p50")) report(workload, metric.replace("p50", "p99"), p99, "lower", count);
 }

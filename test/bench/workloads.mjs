@@ -5,7 +5,8 @@
 //   W3  chars/s    the same with 1 layer, H 512
 //   W2x2, W3x2     the same on two threads
 //   W4  samples/s  training a GRU classifier: T 100, I 28, H 128, B 32, 10 classes from the last step, Adam 1e-3
-//   W5  us/step    streaming, 2-layer LSTM: I 128, H 256, B 1, one step a call, state carried, outputs in new arrays
+//   W5  us/step    streaming, 2-layer LSTM: I 128, H 256, B 1, one step a call, state carried, outputs in new arrays;
+//                  and with 8-bit weights
 //   W6  ms/call    sequences, 1-layer LSTM: T 100, I 128, H 256, B 1 and 32, all outputs read back
 //   W7             a cold process to its first result of W5; the bytes that a page loads
 //   W8  MiB        peak memory of the process that ran W2 (printed with W2)
@@ -113,15 +114,30 @@ function w4() {
   });
 }
 
-/** One call of W5. */
-function streaming() {
+/**
+ * One call of W5.
+ * @param {unrolled.SessionOptions} [options]
+ */
+function streaming(options) {
   const [I, H] = [128, 256];
   const lstm = new unrolled.LSTM(I, H, { numLayers: 2 }).init({ seed: 1 });
-  const session = new unrolled.Session(lstm);
+  const session = new unrolled.Session(lstm, options);
   const random = new Lcg();
   const inputs = Array.from({ length: 64 }, () => Float32Array.from({ length: I }, () => random.unit()));
   let step = 0;
   return () => session.step(/** @type {Float32Array} */ (inputs[step++ % inputs.length]))[0] ?? NaN;
+}
+
+/** W5, and the same with 8-bit weights and what they cost in accuracy. */
+function w5() {
+  latency("W5", "us_per_step_p50", "us", streaming());
+  latency("W5", "us_per_step_p50", "us", streaming({ weights: "int8" }), { variant: "wasm-simd-int8" });
+  const lstm = new unrolled.LSTM(128, 256, { numLayers: 2 }).init({ seed: 1 });
+  const random = new Lcg();
+  const inputs = Array.from({ length: 1000 }, () => Float32Array.from({ length: 128 }, () => random.unit()));
+  const { rms, rmsError, maxError } = unrolled.compareInt8(lstm, inputs);
+  const more = { variant: "wasm-simd-int8", rms, rms_error: rmsError, max_error: maxError };
+  report("W5", "relative_rms_error", rmsError / rms, "lower", more);
 }
 
 function w6() {
@@ -183,7 +199,7 @@ const workloads = {
   W3: () => characterModel("W3", 512, 1),
   W3x2: () => characterModelOnThreads("W3", 2, 512, 1),
   W4: w4,
-  W5: () => latency("W5", "us_per_step_p50", "us", streaming()),
+  W5: w5,
   W6: w6,
   W7: w7,
   W7start: () => {

@@ -90,6 +90,12 @@ export class PreparedWeights {
   #bytes = 0;
   #versions: readonly number[] = [];
   #backward = false;
+  #packings = 0;
+
+  /** How often the weights have been packed. */
+  get packings(): number {
+    return this.#packings;
+  }
 
   /** Pointer of the block, of the right size; what it holds may be stale. */
   reserve(core: Core, cell: number, input: number, hidden: number, projection: number): number {
@@ -120,6 +126,7 @@ export class PreparedWeights {
       e === (weightHr?.version ?? 0);
     if (fresh && (this.#backward || !backward)) return;
     core.checkStatus(core.raw.ur_sequence_prepare(argumentsPointer, backward ? 1 : 0), where);
+    this.#packings++;
     this.#versions = [
       weightIh.version,
       weightHh.version,

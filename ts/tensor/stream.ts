@@ -2,9 +2,10 @@
  * Single steps of a stack of fused recurrent layers, for one sequence: one call of the core a step, on arguments that
  * are filled once and looked at again when a parameter has changed. A step takes no memory and makes no objects.
  *
- * Results are those of whole sequences, bit for bit.
+ * Results are those of whole sequences, bit for bit, unless the weights are in 8 bits.
  */
 import type { Core } from "../core/core.js";
+import { Int8Weights } from "./int8-weights.js";
 import { type Parameter, writeCount } from "./parameter.js";
 import { ARGUMENT_WORDS, type SequenceLayer, type SequenceWeights, WORD, writeLayer } from "./sequence.js";
 import { operand, type Tensor } from "./tensor.js";
@@ -72,6 +73,7 @@ export class Stream {
   readonly #x: number;
   readonly #id: number;
   readonly #y: number;
+  readonly #int8: Int8Weights | null;
   /** Pointer of the table of the tokens, of the packed weights of the head, and of its bias; 0 for none. */
   #table = 0;
   #packed = 0;
@@ -83,7 +85,8 @@ export class Stream {
   #seen: readonly SeenField[] = [];
   #writes = -1;
 
-  constructor(core: Core, plan: StreamPlan) {
+  /** @param int8 - whether products are of 8-bit weights */
+  constructor(core: Core, plan: StreamPlan, int8: boolean) {
     const [first, last] = [plan.layers[0] as StreamLayer, plan.layers[plan.layers.length - 1] as StreamLayer];
     const above = last.projection > 0 ? last.projection : last.hidden;
     this.plan = plan;
@@ -91,6 +94,7 @@ export class Stream {
     this.#core = core;
     this.#inputSize = first.input;
     const blocks = plan.layers.length * ARGUMENT_WORDS * 4;
+    this.#int8 = int8 ? new Int8Weights(core, plan) : null;
     this.#bytes = blocks + (this.#inputSize + 1 + this.outputSize) * 4;
     this.#pointer = core.alloc(this.#bytes);
     core.watch(this, this.#pointer, this.#bytes);
@@ -131,7 +135,15 @@ export class Stream {
     const y = head === null ? 0 : this.#y;
     let status: number;
     try {
-      status = core.raw.ur_stream_step(this.#pointer, layers.length, this.#packed, this.#bias, this.outputSize, y);
+      status = core.raw.ur_stream_step(
+        this.#pointer,
+        layers.length,
+        this.#int8 === null ? 0 : this.#int8.pointer,
+        this.#packed,
+        this.#bias,
+        this.outputSize,
+        y,
+      );
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) core.poison(error);
       core.assertUsable();
@@ -146,6 +158,7 @@ export class Stream {
 
   /** Frees the arguments. */
   dispose(): void {
+    this.#int8?.dispose();
     this.#core.unwatch(this);
     this.#core.free(this.#pointer, this.#bytes);
   }
@@ -176,8 +189,9 @@ export class Stream {
     const slice = ({ name, shape, index }: StateSlice): number =>
       (this.#states.get(name) as Tensor).pointer + index * (shape[2] as number) * 4;
     let below = this.#x;
+    const blocks = layers.map((_, i) => this.#pointer + i * ARGUMENT_WORDS * 4);
     layers.forEach((layer, i) => {
-      const pointer = this.#pointer + i * ARGUMENT_WORDS * 4;
+      const pointer = blocks[i] as number;
       const at = pointer >>> 2;
       const weights = layer.weights();
       const prepared = layer.prepared.reserve(core, layer.cell, layer.input, layer.hidden, layer.projection);
@@ -189,6 +203,7 @@ export class Stream {
       words[at + WORD.hn] = below = slice(layer.h);
       words[at + WORD.cn] = layer.c === null ? 0 : slice(layer.c);
     });
+    this.#int8?.refresh(blocks, this.#packed);
     this.#result = head === null ? below : this.#y;
     this.#seen = fields.flatMap(({ owner, names }) => {
       const record = owner as Readonly<Record<string, unknown>>;

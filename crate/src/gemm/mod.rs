@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | [`gemm`] | C = init + A B, B packed once | x W^T, h W^T forward; dy W backward |
 //! | [`weight_gradients`] | dW += dY^T X | one product for all time steps, for several X of one dY |
+//! | [`int8`] | one row times 8-bit weights | streams, when asked for |
 //! | [`matmul`] | batched, either operand transposed | attention and everything else |
 //!
 //! One row of A takes the one-row kernel, which is the GEMV of streaming. All share the summation order of
 //! [`kernel`], so a result does not depend on how many rows are computed together.
 
+pub mod int8;
 pub mod kernel;
 pub mod pack;
 
