@@ -285,7 +285,7 @@ export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions 
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { NaiveBayes, type NaiveBayesOptions } from "./tasks/naive-bayes.js";
 export { NGramModel, type NGramModelOptions } from "./tasks/ngram.js";
-export { charRnn, minCharRnn, type Preset, presets, quick } from "./tasks/presets.js";
+export { charRnn, minCharRnn, type Preset, presets, quick, zarembaSmall } from "./tasks/presets.js";
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
 export { type TaggedSentence, type TaggedWord, Tagger, type TaggerOptions } from "./tasks/tagger.js";
 export {
@@ -402,6 +402,7 @@ export {
 export { limitNorm } from "./train/max-norm.js";
 export { Accuracy } from "./train/metrics/accuracy.js";
 export { Bleu, type BleuScore, tokenize13a } from "./train/metrics/bleu.js";
+export { type ConfidenceInterval, confidenceInterval } from "./train/metrics/confidence.js";
 export { type ClassScores, ConfusionMatrix } from "./train/metrics/confusion.js";
 export { EntityScores } from "./train/metrics/entities.js";
 export { MeanAbsoluteError, MeanAbsoluteScaledError } from "./train/metrics/forecast.js";

@@ -13,7 +13,9 @@ const schema: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   start: {
     file: "string",
     characters: "count",
-    validationCharacters: "count",
+    tokenizer: "string",
+    tokens: "count",
+    validationTokens: "count",
     vocabulary: "count",
     preset: "string",
     cell: "string",
@@ -114,6 +116,8 @@ describe.concurrent("unrolled train", () => {
     expect(events[0]).toMatchObject({
       kind: "start",
       characters: verse.length,
+      tokenizer: "char",
+      tokens: verse.length,
       vocabulary: new Set(verse).size,
       updates: 60,
     });

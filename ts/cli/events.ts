@@ -8,8 +8,12 @@ export interface StartReport {
   readonly file: string;
   /** Characters of the text, those for validation included. */
   readonly characters: number;
-  readonly validationCharacters: number;
-  /** Different characters. */
+  /** Kind of the tokenizer, as "char" or "word". */
+  readonly tokenizer: string;
+  /** Tokens of the text, those for validation included. */
+  readonly tokens: number;
+  readonly validationTokens: number;
+  /** Different tokens. */
   readonly vocabulary: number;
   readonly preset: string;
   readonly cell: string;

@@ -19,6 +19,7 @@ import { choice, count, flag, number, type Values } from "./arguments.js";
 import { cells } from "./cells.js";
 import { UsageError } from "./errors.js";
 import { type RunSchedule, scheduleOption } from "./schedule.js";
+import { characters, DEFAULT_VOCABULARY, type TokenKind, tokenKinds } from "./tokens.js";
 
 type OptimizerClass = new (target: Module, options: OptimizerOptions) => Optimizer;
 const optimizers: ReadonlyMap<string, OptimizerClass> = new Map<string, OptimizerClass>([
@@ -38,27 +39,32 @@ const defaultPreset = "quick";
 /** The options that make a recipe. What is not given is the preset's. */
 export const recipeOptions = {
   preset: choice(`a whole recipe, of which the options below change parts (default ${defaultPreset})`, presets),
+  tokens: choice("what the text is cut into (default char)", tokenKinds),
+  vocabulary: count(
+    `different tokens at most, other than characters; what is not among them is spelled (default ${DEFAULT_VOCABULARY})`,
+    { min: 256, max: 1_000_000 },
+  ),
   cell: choice("recurrent cell", cells),
   hidden: count("units of a layer", { max: 65_536 }),
   layers: count("layers on top of each other", { max: 64 }),
-  embedding: count("size of the character embeddings; 0: none, characters are one-hot vectors", {
+  embedding: count("size of the embeddings; 0: none, tokens are one-hot vectors (default for characters; else as --hidden)", {
     min: 0,
     max: 65_536,
   }),
   dropout: number("probability of dropout after every layer", { min: 0, max: 0.99 }),
   "input-dropout": number("probability of dropout before the first layer", { min: 0, max: 0.99 }),
   "locked-dropout": flag("one dropout mask for all steps of an update (variational dropout)"),
-  "embedding-dropout": number("probability that a character's embedding is dropped; needs --embedding", {
+  "embedding-dropout": number("probability that a token's embedding is dropped; needs embeddings", {
     min: 0,
     max: 0.99,
   }),
   "weight-dropout": number("probability of dropout of recurrent weights", { min: 0, max: 0.99 }),
   "tie-weights": flag("the embeddings are the weights of the output too; --embedding must be as large as --hidden"),
-  "label-smoothing": number("share of each target that is spread over all characters while training", {
+  "label-smoothing": number("share of each target that is spread over all tokens while training", {
     min: 0,
     max: 0.99,
   }),
-  "seq-len": count("characters of an update in each lane: how far gradients go back", { max: 1_000_000 }),
+  "seq-len": count("tokens of an update in each lane: how far gradients go back", { max: 1_000_000 }),
   "batch-size": count("lanes: places of the text that are read side by side", { max: 1_000_000 }),
   optimizer: choice("optimizer, with its usual settings instead of the preset's", optimizers),
   "non-monotone": count(
@@ -82,6 +88,9 @@ export const recipeOptions = {
 /** Everything that decides what is learned from a text, the number of updates aside. */
 export interface Recipe {
   readonly preset: string;
+  readonly tokens: TokenKind;
+  /** Tokens at most. */
+  readonly vocabulary: number;
   readonly cell: string;
   readonly model: Omit<LanguageModelOptions, "tokenizer">;
   readonly initializer: Preset["initializer"];
@@ -102,7 +111,13 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
   const { lr, optimizer: Chosen } = values;
   const cell = values.cell ?? model.cell;
   const seqLen = values["seq-len"] ?? lanes.seqLen;
-  const embeddingSize = values.embedding ?? model.embeddingSize;
+  const tokens = values.tokens ?? characters;
+  if (values.vocabulary !== undefined && tokens === characters) {
+    throw new UsageError("--vocabulary takes --tokens other than char");
+  }
+  const hiddenSize = values.hidden ?? model.hiddenSize;
+  // One-hot vectors of thousands of tokens would make the first layer as large as an embedding for each gate.
+  const embeddingSize = values.embedding ?? model.embeddingSize ?? (tokens === characters ? undefined : hiddenSize);
   const clipGradNorm = values["clip-norm"] ?? training.clipGradNorm;
   const clipGradValue = values["clip-value"] ?? training.clipGradValue;
   const weightDecay = values["weight-decay"];
@@ -115,7 +130,6 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
   if (patience !== undefined && Chosen !== AveragedSGD) {
     throw new UsageError("--non-monotone takes --optimizer averaged-sgd");
   }
-  const hiddenSize = values.hidden ?? model.hiddenSize;
   if (values["embedding-dropout"] !== undefined && !embeddingSize) {
     throw new UsageError("--embedding-dropout takes embeddings: --embedding N");
   }
@@ -124,6 +138,8 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
   }
   return {
     preset: preset.name,
+    tokens,
+    vocabulary: values.vocabulary ?? DEFAULT_VOCABULARY,
     cell: cell.name,
     model: {
       ...model,

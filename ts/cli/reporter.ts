@@ -15,6 +15,7 @@ import {
   write,
   writeJson,
 } from "./terminal.js";
+import { unitOf } from "./tokens.js";
 
 /** Shows what happens. */
 export interface Reporter {
@@ -54,7 +55,7 @@ export class LineReporter implements Reporter {
         return this.update(event);
       case "valid":
         return this.print(
-          `update ${grouped(event.update)}  validation ${losses(event.loss, event.bitsPerChar)}${event.best ? "" : " (not the lowest)"}`,
+          `update ${grouped(event.update)}  validation ${this.losses(event)}${event.best ? "" : " (not the lowest)"}`,
         );
       case "epoch":
       case "checkpoint":
@@ -88,11 +89,22 @@ export class LineReporter implements Reporter {
   }
 
   protected update(event: UpdateEvent): Promise<unknown> {
-    const { update, epoch, loss, bitsPerChar, charsPerSecond } = event;
+    const { update, epoch, charsPerSecond } = event;
     const of = this.start?.updates == null ? "" : `/${grouped(this.start.updates)}`;
     return this.print(
-      `update ${grouped(update)}${of}  epoch ${epoch}  loss ${losses(loss, bitsPerChar)}  ${grouped(charsPerSecond)} characters/s`,
+      `update ${grouped(update)}${of}  epoch ${epoch}  loss ${this.losses(event)}  ${grouped(charsPerSecond)} ${this.unit}s/s`,
     );
+  }
+
+  /** What one token is called. */
+  protected get unit(): string {
+    return unitOf(this.start?.tokenizer ?? "");
+  }
+
+  /** Bits are how characters are measured, perplexity is how all else is. */
+  private losses({ loss, bitsPerChar }: { readonly loss: number; readonly bitsPerChar: number }): string {
+    const means = this.unit === "character" ? `${bitsPerChar.toFixed(3)} bits a character` : perplexity(loss);
+    return `${loss.toFixed(3)} nats, ${means}`;
   }
 
   protected async saved({ reason, path, bytes }: SaveReport): Promise<unknown> {
@@ -104,8 +116,8 @@ export class LineReporter implements Reporter {
 
 /** Milliseconds between two pictures of the progress line. */
 const REDRAW_MS = 100;
-/** Characters over which the shown loss and speed are averaged, about a second's worth. */
-const AVERAGED_CHARACTERS = 25_000;
+/** Tokens over which the shown loss and speed are averaged, about a second's worth. */
+const AVERAGED_TOKENS = 25_000;
 
 /** For terminals: lines as above, and below them the progress, redrawn in place. */
 export class ProgressReporter extends LineReporter {
@@ -137,7 +149,7 @@ export class ProgressReporter extends LineReporter {
   protected override async update(event: UpdateEvent): Promise<unknown> {
     const { batchSize = 1, seqLen = 1 } = this.start ?? {};
     // A mean of few values first, then a moving one.
-    this.#weight = Math.min(this.#weight + 1, Math.max(1, AVERAGED_CHARACTERS / (batchSize * seqLen)));
+    this.#weight = Math.min(this.#weight + 1, Math.max(1, AVERAGED_TOKENS / (batchSize * seqLen)));
     this.#loss += (event.loss - this.#loss) / this.#weight;
     this.#speed += (event.charsPerSecond - this.#speed) / this.#weight;
     const now = performance.now();
@@ -148,6 +160,7 @@ export class ProgressReporter extends LineReporter {
 
   #picture(update: number, elapsed: number): string {
     const { updates = null, seconds = null } = this.start ?? {};
+    const chars = this.unit === "character";
     const share = Math.min(
       1,
       Math.max(updates === null ? 0 : update / updates, seconds === null ? 0 : elapsed / seconds),
@@ -156,8 +169,8 @@ export class ProgressReporter extends LineReporter {
       { text: `${String(Math.floor(share * 100)).padStart(3)}%`, rank: 0 },
       { text: `update ${grouped(update)}`, rank: 3 },
       { text: `loss ${this.#loss.toFixed(3)}`, rank: 1 },
-      { text: `${(this.#loss * Math.LOG2E).toFixed(2)} bits/char`, rank: 6 },
-      { text: `${grouped(this.#speed)} chars/s`, rank: 4 },
+      { text: chars ? `${(this.#loss * Math.LOG2E).toFixed(2)} bits/char` : perplexity(this.#loss), rank: 6 },
+      { text: `${grouped(this.#speed)} ${chars ? "chars" : "tokens"}/s`, rank: 4 },
       { text: share > 0 ? `${clock((elapsed / share) * (1 - share))} left` : `${clock(elapsed)}`, rank: 2 },
       ...(this.#valid === "" ? [] : [{ text: this.#valid, rank: 5 }]),
     ]);
@@ -185,8 +198,8 @@ export function progressLine(
   return `[${bar.padEnd(room)}]  ${text}`;
 }
 
-function losses(nats: number, bits: number): string {
-  return `${nats.toFixed(3)} nats, ${bits.toFixed(3)} bits a character`;
+function perplexity(nats: number): string {
+  return `perplexity ${Math.exp(nats).toFixed(1)}`;
 }
 
 function header(event: StartReport, width: number): string {
@@ -196,15 +209,17 @@ function header(event: StartReport, width: number): string {
     ...(event.updates === null ? [] : [many(event.updates, "update")]),
     ...(event.seconds === null ? [] : [many(event.seconds, "second")]),
   ];
+  const unit = unitOf(event.tokenizer);
+  const tokens = unit === "character" ? "" : `, ${many(event.tokens, unit)} of kind ${event.tokenizer}`;
   const validation =
-    event.validationCharacters === 0 ? "" : `, the last ${grouped(event.validationCharacters)} of them for validation`;
+    event.validationTokens === 0 ? "" : `, the last ${grouped(event.validationTokens)} of them for validation`;
   const kept =
-    event.validationCharacters === 0 ? "every minute and at the end" : "whenever the validation loss is the lowest";
+    event.validationTokens === 0 ? "every minute and at the end" : "whenever the validation loss is the lowest";
   const resumed = event.resumedFrom === null ? "" : `goes on after ${many(event.resumedFrom, "update")}; `;
   return [
-    `text    ${event.file}: ${many(event.characters, "character")}, ${grouped(event.vocabulary)} different${validation}`,
+    `text    ${event.file}: ${many(event.characters, "character")}${tokens}, ${grouped(event.vocabulary)} different${validation}`,
     `model   ${event.cell}, ${many(event.numLayers, "layer")} of ${event.hiddenSize}, ${input}${dropout}: ${many(event.parameters, "parameter")}`,
-    `recipe  ${event.preset}: ${event.optimizer} at ${Number(event.lr.toPrecision(4))}, ${event.batchSize} x ${event.seqLen} characters an update, ${many(event.updatesPerEpoch, "update")} an epoch`,
+    `recipe  ${event.preset}: ${event.optimizer} at ${Number(event.lr.toPrecision(4))}, ${event.batchSize} x ${event.seqLen} ${unit}s an update, ${many(event.updatesPerEpoch, "update")} an epoch`,
     `run     ${resumed}${limit.length === 0 ? "until Ctrl-C" : `${limit.join(" or ")}; Ctrl-C ends it earlier`}`,
     `file    ${event.out}${event.replaces && event.resumedFrom === null ? " (replaces the model there)" : ""}, saved ${kept}${event.checkpoint === null ? "" : `; ${event.checkpoint}, to --resume from`}`,
     "",

@@ -6,6 +6,7 @@ import { entriesOf, parseUntrustedObject } from "../io/json.js";
 import { type ModelFile, readModelFile } from "../io/model-file.js";
 import { CheckpointFiles, latestOf } from "../node/checkpoint-files.js";
 import { FileError, loadFile } from "../node/files.js";
+import { eachCodePoint } from "../text/code-points.js";
 import type { Options } from "./arguments.js";
 import { CommandError } from "./errors.js";
 import { named } from "./model.js";
@@ -25,7 +26,7 @@ export interface TextIdentity {
 export interface Kept {
   /** The update that made them; null when none is saved. */
   readonly savedUpdate: number | null;
-  /** Their validation loss in nats a character; null when they were not validated. */
+  /** Their validation loss in nats a token; null when they were not validated. */
   readonly savedLoss: number | null;
 }
 
@@ -63,7 +64,9 @@ function modelPathOf(checkpoint: string): string | undefined {
   return name.endsWith(MARK) ? format({ dir, name: name.slice(0, -MARK.length), ext }) : undefined;
 }
 
-export function identityOf(text: string, characters: number): TextIdentity {
+export function identityOf(text: string): TextIdentity {
+  let characters = 0;
+  eachCodePoint(text, () => characters++);
   return { characters, sha256: createHash("sha256").update(text, "utf8").digest("hex") };
 }
 

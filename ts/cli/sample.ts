@@ -14,7 +14,7 @@ const options = {
   prompt: string("TEXT", "what the text begins with (default: as after a line end)"),
   state: string("FILE", "go on from what an earlier --save-state has read; --prompt comes after it"),
   "save-state": string("FILE", "write what the model remembers of the prompt, to go on from it any number of times"),
-  length: count("characters at most; 0: none, for --save-state (default 500)", {
+  length: count("tokens at most (characters, unless the model is of others); 0: none, for --save-state (default 500)", {
     min: 0,
     max: Number.MAX_SAFE_INTEGER,
   }),
@@ -22,16 +22,16 @@ const options = {
     min: 0,
     max: 1000,
   }),
-  "top-k": count("choose among so many most probable characters (default: all)"),
-  "top-p": number("choose among the most probable characters that have this probability together (default 1)", {
+  "top-k": count("choose among so many most probable tokens (default: all)"),
+  "top-p": number("choose among the most probable tokens that have this probability together (default 1)", {
     above: 0,
     max: 1,
   }),
   "repetition-penalty": number(
-    "above 1 makes characters that occurred less probable, by dividing their logits (default 1)",
+    "above 1 makes tokens that occurred less probable, by dividing their logits (default 1)",
     { above: 0, max: 1000 },
   ),
-  "repetition-window": count("how many of the latest characters count as occurred (default: all)"),
+  "repetition-window": count("how many of the latest tokens count as occurred (default: all)"),
   stop: string("TEXT", "end before this text occurs"),
   seed: count("the same seed gives the same text (default: another one each time)", {
     min: 0,

@@ -6,7 +6,6 @@ import { generate } from "../infer/generate.js";
 import { save } from "../io/model-file.js";
 import { readText } from "../node/files.js";
 import { LanguageModel } from "../tasks/language-model.js";
-import { CharTokenizer } from "../text/char-tokenizer.js";
 import { readCheckpoint } from "../train/checkpoint.js";
 import { type EndEvent, train } from "../train/loop.js";
 import { replicas } from "../train/replicas/replicas.js";
@@ -22,6 +21,7 @@ import { jsonReporter, LineReporter, ProgressReporter, quietReporter } from "./r
 import { checkText, identityOf, MARKED, type Resumption, type RunRecord, readResumption, valuesOf } from "./resume.js";
 import { scheduleNotes } from "./schedule.js";
 import { grouped, interactive, many } from "./terminal.js";
+import { unitOf } from "./tokens.js";
 
 /** What decides the result of a run, and is taken from the checkpoint when it goes on. */
 const fixedOptions = {
@@ -51,7 +51,7 @@ const limitOptions = {
 
 /** How it is kept: with --resume those that are given take the place of the checkpoint's, each by itself. */
 const keepingOptions = {
-  "checkpoint-every": count("updates between checkpoints (default: every 100,000 characters)"),
+  "checkpoint-every": count("updates between checkpoints (default: every 100,000 tokens)"),
   "keep-checkpoints": count("how many checkpoints to keep, the latest ones (default 1)", { max: 1000 }),
 };
 
@@ -61,11 +61,11 @@ const options = {
   ...keepingOptions,
   out: string("MODEL", "file for the model, safetensors (default lm.safetensors)"),
   resume: string("MODEL", "go on with the run that made this model, from the checkpoint beside it, on the same text"),
-  "sample-every": count("updates between samples; 0: none (default: every 250,000 characters)", { min: 0 }),
-  "sample-length": count("characters of a sample (default 300)", { max: 1_000_000 }),
+  "sample-every": count("updates between samples; 0: none (default: every 250,000 tokens)", { min: 0 }),
+  "sample-length": count("tokens of a sample (default 300)", { max: 1_000_000 }),
   temperature: number("temperature of the samples (default 0.8)", { min: 0, max: 1000 }),
   prompt: string("TEXT", "what the samples begin with"),
-  "report-every": count("updates between lines or JSON events (default: every 25,000 characters)"),
+  "report-every": count("updates between lines or JSON events (default: every 25,000 tokens)"),
   json: flag("one JSON object a line for each event (start, update, valid, sample, epoch, save, checkpoint, end)"),
   quiet: flag("print nothing but errors"),
 };
@@ -74,9 +74,12 @@ export const trainUsage: Usage<typeof options> = {
   name: "train",
   operands: ["FILE"],
   summary:
-    "Trains a recurrent network to continue a text, character by character. FILE is UTF-8 text; - is standard input.",
+    "Trains a recurrent network to continue a text, by characters or by words. FILE is UTF-8 text; - is standard input.",
   options,
   notes: [
+    "A word is a token with the space before it, and so is a mark; words outside the vocabulary, and those that occur once, are spelled " +
+      "by their characters, so that any text can be read and written.",
+    "",
     "Schedules and their parameters (those in brackets may be left out), as in --schedule step:step-size=1000,gamma=0.5 " +
       "or multistep:milestones=1000/2000:",
     ...scheduleNotes,
@@ -91,6 +94,8 @@ export const trainUsage: Usage<typeof options> = {
   examples: [
     "unrolled train shakespeare.txt --out shakespeare.safetensors",
     "unrolled train shakespeare.txt --cell gru --hidden 256 --dropout 0.2",
+    "unrolled train novel.txt --tokens word --vocabulary 6000 --tie-weights --dropout 0.2",
+    "unrolled train news.txt --tokens word --preset zaremba-small --epochs 13",
     "unrolled train shakespeare.txt --threads 2",
     "unrolled train shakespeare.txt --preset min-char-rnn --updates 10000",
     "unrolled train shakespeare.txt --schedule cosine:steps=5000 --warm-up 100",
@@ -103,14 +108,14 @@ export const trainUsage: Usage<typeof options> = {
   ],
 };
 
-const reportedCharacters = 25_000;
-const sampledCharacters = 250_000;
-/** Characters between two validations at least. */
-const validatedCharacters = 100_000;
+const reportedTokens = 25_000;
+const sampledTokens = 250_000;
+/** Tokens between two validations at least. */
+const validatedTokens = 100_000;
 /** Share of the time that validations may take by default; one takes about a third of training on the same text. */
 const validationShare = 0.1;
-/** Characters between two checkpoints, which take a hundredth of the time at most. */
-const checkpointedCharacters = 100_000;
+/** Tokens between two checkpoints, which take a hundredth of the time at most. */
+const checkpointedTokens = 100_000;
 const sampleSeed = 1;
 
 /** Runs the command; resolves to the exit code. */
@@ -135,9 +140,9 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const text = await readText(file);
   const name = file === "-" ? "standard input" : file;
   if (text === "") throw new CommandError(`${name} is empty`);
-  const tokenizer = CharTokenizer.from(text);
+  const tokenizer = recipe.tokens.from(text, recipe.vocabulary);
   const tokens = tokenizer.encode(text);
-  const identity = identityOf(text, tokens.length);
+  const identity = identityOf(text);
   if (resumed !== undefined) checkText(resumed, name, identity);
   checkPrompt(prompt, tokenizer);
   const data = split(tokens, recipe, validation, name);
@@ -168,12 +173,12 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
   const { replaces, checkpoint } = await keeper.check();
 
   const perUpdate = recipe.lanes.batchSize * recipe.lanes.seqLen * (values.accumulate ?? 1);
-  const every = (characters: number): number => Math.max(1, Math.round(characters / perUpdate));
+  const every = (count: number): number => Math.max(1, Math.round(count / perUpdate));
   const validationCost = (data.valid?.targetCount ?? 0) / 3 / validationShare;
   const epochs = values.epochs ?? (values.updates === undefined && seconds === null ? 10 : Infinity);
   const updatesPerEpoch = Math.ceil(data.train.length / (values.accumulate ?? 1));
   const updates = Math.min(values.updates ?? Infinity, epochs * updatesPerEpoch);
-  const sampleEvery = values["sample-every"] ?? every(sampledCharacters);
+  const sampleEvery = values["sample-every"] ?? every(sampledTokens);
   const sample = (lm: LanguageModel): string => {
     const settings = {
       temperature: values.temperature ?? 0.8,
@@ -206,15 +211,15 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
     seconds: seconds ?? undefined,
     epochs: Infinity,
     valid: data.valid,
-    validEvery: values["validate-every"] ?? every(Math.max(validatedCharacters, validationCost)),
-    reportEvery: values["report-every"] ?? (reporter instanceof ProgressReporter ? 1 : every(reportedCharacters)),
+    validEvery: values["validate-every"] ?? every(Math.max(validatedTokens, validationCost)),
+    reportEvery: values["report-every"] ?? (reporter instanceof ProgressReporter ? 1 : every(reportedTokens)),
     ...(sampleEvery === 0 ? {} : { sample, sampleEvery }),
     // A network that knows nothing.
     smoothFrom: Math.log(tokenizer.size),
     ...(checkpoint === null
       ? {}
       : {
-          checkpointEvery: values["checkpoint-every"] ?? every(checkpointedCharacters),
+          checkpointEvery: values["checkpoint-every"] ?? every(checkpointedTokens),
           checkpointMetadata: (update: number) => keeper.metadata(update),
         }),
     resume: resumed?.bytes,
@@ -255,8 +260,10 @@ export async function trainCommand(args: readonly string[]): Promise<number> {
     return {
       kind: "start",
       file: name,
-      characters: tokens.length,
-      validationCharacters: data.valid?.targetCount ?? 0,
+      characters: identity.characters,
+      tokenizer: tokenizer.kind,
+      tokens: tokens.length,
+      validationTokens: data.valid?.targetCount ?? 0,
       vocabulary: tokenizer.size,
       preset: recipe.preset,
       cell: recipe.cell,
@@ -332,7 +339,7 @@ function split(tokens: Int32Array, recipe: Recipe, validation: number, name: str
   if (training < needed) {
     const left = training === tokens.length ? "" : ` (${grouped(training)} after those for validation)`;
     throw new CommandError(
-      `${name} is too short: it has ${many(tokens.length, "character")}${left}, and one update of ${batchSize} lanes of ${seqLen} ` +
+      `${name} is too short: it has ${many(tokens.length, unitOf(recipe.tokens.name))}${left}, and one update of ${batchSize} lanes of ${seqLen} ` +
         `takes ${grouped(needed)}; a smaller --batch-size or --seq-len takes less`,
     );
   }

