@@ -98,6 +98,40 @@ describe("unrolled surprisal", () => {
     expect(totalBits).toBeCloseTo(((nats[0] as number) + (nats[1] as number)) / Math.LN2, 4);
   });
 
+  it("shows texts side by side, in one chart, and what was never seen", async () => {
+    const svg = join(folder, "pair.svg");
+    const texts = ["the rain in", "the tin in spain"];
+    const args = ["surprisal", model, ...texts, "--training", text];
+    const { code, stdout, stderr } = await unrolled([...args, "--svg", svg]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const said = (await unrolled([...args, "--json"])).stdout
+      .trimEnd()
+      .split("\n")
+      .map(
+        (line) => JSON.parse(line) as { words: { text: string; bits: number }[]; unseen: string[]; totalBits: number },
+      );
+    expect(said.map(({ unseen }) => unseen)).toEqual([[], ["tin"]]);
+    const alone = JSON.parse((await unrolled(["surprisal", model, texts[1] as string, "--json"])).stdout) as object;
+    expect(said[1]).toMatchObject({ ...alone, unseen: ["tin"] });
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^ +bits {2}word +bits {2}word$/);
+    const column = (lines[0] as string).lastIndexOf("bits");
+    for (const [i, words] of said.map((one) => one.words).entries()) {
+      words.forEach(({ text: word, bits }, row) => {
+        const part = i === 0 ? lines[row + 1]?.slice(0, column - 5) : lines[row + 1]?.slice(column - 5);
+        expect(part?.trim()).toBe(`${bits.toFixed(2)}  ${word}`);
+      });
+    }
+    expect(stdout).toMatch(/never seen in training: nothing +never seen in training: tin\n/);
+    const picture = parseSvg(readFileSync(svg, "utf8"));
+    expect(elementsOf(picture, "g").map((row) => row.children[1]?.text)).toEqual([
+      ...["the", "rain", "in"],
+      ...["the", "tin", "in", "spain"],
+    ]);
+    const headings = elementsOf(picture, "text").filter((one) => one.attributes.get("font-weight") === "bold");
+    expect(headings.slice(1).map((one) => one.text)).toEqual(texts);
+  });
+
   it("draws the words", async () => {
     const svg = join(folder, "surprisal.svg");
     for (const sentence of ["in", "the rain in "]) {

@@ -11,6 +11,34 @@ const width = (row: Element | undefined): number =>
   );
 
 describe("barChart", () => {
+  it("draws groups under their headings, on one scale", () => {
+    const heading = "The horse <raced> past the barn fell and then rose again, as horses that fell will do in time";
+    const bars = [
+      { label: "a", value: 2 },
+      { label: "b", value: 8 },
+      { label: "a", value: 4 },
+    ] as const;
+    const svg = parseSvg(
+      barChart([{ heading }, bars[0], bars[1], { heading: "two" }, bars[2]], { title: "t", axis: "bits" }),
+    );
+    expect(
+      rows(svg)
+        .map(width)
+        .map((pixels) => pixels / width(rows(svg)[0])),
+    ).toEqual([1, 4, 2]);
+    const bold = elementsOf(svg, "text").filter((text) => text.attributes.get("font-weight") === "bold");
+    expect(bold.map(({ text }) => text)).toEqual(["t", `${heading.slice(0, 77)}...`, "two"]);
+    const height = (element: Element | undefined): number => number(element, "y");
+    const labels = rows(svg).map((row) => row.children[1]);
+    // Each heading has a row of its own, of the height of all rows.
+    const order = [bold[1], labels[0], labels[1], bold[2], labels[2]].map(height);
+    const steps = order.slice(1).map((y, i) => y - (order[i] as number));
+    expect(new Set(steps).size).toBe(1);
+    expect(height(svg.children.find(({ name }) => name === "rect")) || 0).toBe(0);
+    expect(order[4]).toBeLessThan(number(svg, "height"));
+    expect(Number(svg.attributes.get("width"))).toBeGreaterThan(80 * 8.4);
+  });
+
   it("draws bars as long as the values, on one scale with its numbers", () => {
     const values = [3, 0, 12.5, 7.75];
     const source = barChart(

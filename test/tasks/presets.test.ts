@@ -4,10 +4,11 @@ import { describe, expect, it } from "vitest";
 import { lanes } from "../../ts/data/lanes.js";
 import { CarriedState, type RecurrentState } from "../../ts/nn/state.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
-import { charRnn, minCharRnn, presets } from "../../ts/tasks/presets.js";
+import { charRnn, minCharRnn, presets, zarembaSmall } from "../../ts/tasks/presets.js";
 import { mul } from "../../ts/tensor/binary.js";
 import { gradients } from "../../ts/tensor/record.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
+import { WordTokenizer } from "../../ts/text/word-tokenizer.js";
 import { Adagrad } from "../../ts/train/adagrad.js";
 import { train } from "../../ts/train/loop.js";
 import { cases, misses } from "../train/corpus.js";
@@ -182,6 +183,29 @@ describe("minCharRnn", () => {
   });
 });
 
+describe("zarembaSmall", () => {
+  it("has the first values, the sizes and the rates that the paper gives", () => {
+    const tokenizer = WordTokenizer.from(text, { maxSize: 500 });
+    const model = new LanguageModel({ tokenizer, ...zarembaSmall.model }).init({
+      seed: 1,
+      initializer: zarembaSmall.initializer,
+    });
+    const values = [...model.stateDict()].flatMap(([, { data }]) => [...data]);
+    const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    expect(most).toBeLessThanOrEqual(0.1);
+    expect(most).toBeGreaterThan(0.0999);
+    // Embeddings, two layers with two biases each, the head: a vocabulary of 10,000 makes the paper's 4.65 million.
+    const layer = 4 * 200 * (200 + 200 + 2);
+    expect(values).toHaveLength(500 * 200 + 2 * layer + 500 * 200 + 500);
+    expect(zarembaSmall.lanes).toEqual({ batchSize: 20, seqLen: 20 });
+    expect(zarembaSmall.training).toMatchObject({ lossScale: 20, clipGradNorm: 5 });
+    const rates = [1, 4, 5, 6, 13].map((epoch) => zarembaSmall.training.schedule!(0, epoch));
+    expect(rates).toEqual([1, 1, 0.5, 0.25, 2 ** -9]);
+    const optimizer = zarembaSmall.optimizer(model);
+    expect([optimizer.constructor.name, optimizer.lr]).toEqual(["SGD", 1]);
+  });
+});
+
 describe("charRnn", () => {
   it("starts from U(-0.08, 0.08), learns, and slows down after epoch 10", async () => {
     const tokenizer = CharTokenizer.from(text);
@@ -204,7 +228,7 @@ describe("charRnn", () => {
   });
 
   it("is found by name", () => {
-    expect([...presets.keys()]).toEqual(["quick", "char-rnn", "min-char-rnn"]);
+    expect([...presets.keys()]).toEqual(["quick", "char-rnn", "min-char-rnn", "zaremba-small"]);
     expect(presets.get("char-rnn")).toBe(charRnn);
   });
 });

@@ -22,6 +22,8 @@ export interface Usage<O extends Options> {
   readonly name: string;
   /** What stands for the operands, all of which must be given. */
   readonly operands: readonly string[];
+  /** Whether the last of them may be given several times. */
+  readonly several?: boolean;
   readonly summary: string;
   readonly options: O;
   /** Printed as they are, below the options. */
@@ -122,7 +124,7 @@ export function parseArguments<O extends Options>(
     values[name] = option.parse(value ?? "", name);
     texts.set(name, value ?? "");
   }
-  const extra = operands[usage.operands.length];
+  const extra = usage.several ? undefined : operands[usage.operands.length];
   if (extra !== undefined) {
     const taken = listOf(
       usage.operands.map((operand) => `one ${operand}`),
@@ -130,7 +132,8 @@ export function parseArguments<O extends Options>(
     );
     throw new UsageError(`${usage.name} takes ${taken}, and ${JSON.stringify(extra)} is one more`);
   }
-  const missing = usage.operands.find((_, i) => (operands[i] ?? "") === "");
+  const empty = operands.includes("") ? usage.operands.at(-1) : undefined;
+  const missing = usage.operands.find((_, i) => (operands[i] ?? "") === "") ?? empty;
   if (missing !== undefined) throw new UsageError(`${usage.name} needs a ${missing}`);
   return { operand: operands[0] ?? "", operands, values: values as Values<O>, texts };
 }
@@ -144,7 +147,7 @@ export function helpOf(usage: Usage<Options>, columns: number): string {
   const indent = Math.max(...rows.map(([left]) => left.length)) + 2;
   const options = rows.map(([left, help]) => left.padEnd(indent) + wrap(help, columns, indent));
   return [
-    `Usage: unrolled ${usage.name}${usage.operands.map((operand) => ` ${operand}`).join("")} [options]`,
+    `Usage: unrolled ${usage.name}${usage.operands.map((operand) => ` ${operand}`).join("")}${usage.several ? "..." : ""} [options]`,
     "",
     wrap(usage.summary, columns, 0),
     "",

@@ -1,6 +1,7 @@
 /** `unrolled info`: what a model file holds. */
 import { type ModelFile, readModelFile } from "../io/model-file.js";
 import { loadFile } from "../node/files.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import { flag, parseArguments, type Usage } from "./arguments.js";
 import { named } from "./model.js";
 import { grouped, many, printable, size, write, writeJson } from "./terminal.js";
@@ -57,6 +58,15 @@ function trainingFacts(text: string | undefined): Record<string, unknown> | null
   }
 }
 
+/** The beginning of a vocabulary: its characters, or its most frequent words. */
+function tokensShown({ kind, tokens }: Pick<Tokenizer, "kind" | "tokens">): string {
+  if (kind === "char") return JSON.stringify(tokens.slice(0, 100).join("")) + (tokens.length > 100 ? " ..." : "");
+  // Bytes, characters and special tokens come first, and say nothing of the text.
+  const words = tokens.filter((token) => token.trim().length > 1 && !/^<.*>$/.test(token));
+  const first = words.slice(0, 12).map((word) => JSON.stringify(word));
+  return first.join(" ") + (words.length > first.length ? " ..." : "");
+}
+
 function lines(info: Info): string {
   const pairs = (facts: Readonly<Record<string, unknown>>): string =>
     Object.entries(facts)
@@ -64,13 +74,12 @@ function lines(info: Info): string {
       .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
       .join(", ");
   const { tokenizer } = info;
-  const shown = tokenizer?.kind === "char" ? `: ${JSON.stringify(tokenizer.tokens.slice(0, 100).join(""))}` : "";
   const names = Math.max(0, ...info.tensors.map(({ name }) => name.length));
   const shapes = Math.max(0, ...info.tensors.map(({ shape }) => `[${shape.join(", ")}]`.length));
   const text = [
     `file        ${info.file}, ${size(info.bytes)}, format version ${info.version}`,
     `model       ${info.kind ?? "of no declared kind"}: ${pairs(info.config)}`,
-    `tokenizer   ${tokenizer === null ? "none" : `${tokenizer.kind}, ${many(tokenizer.size, "token")}${shown}${tokenizer.size > 100 && shown !== "" ? " ..." : ""}`}`,
+    `tokenizer   ${tokenizer === null ? "none" : `${tokenizer.kind}, ${many(tokenizer.size, "token")}: ${tokensShown(tokenizer)}`}`,
     `training    ${info.training === null ? "not recorded" : pairs(info.training)}`,
     `parameters  ${grouped(info.parameters)} in ${many(info.tensors.length, "tensor")}`,
     ...info.tensors.map(({ name, shape, dtype, count, bytes }) => {

@@ -47,10 +47,13 @@ export const recipeOptions = {
   cell: choice("recurrent cell", cells),
   hidden: count("units of a layer", { max: 65_536 }),
   layers: count("layers on top of each other", { max: 64 }),
-  embedding: count("size of the embeddings; 0: none, tokens are one-hot vectors (default for characters; else as --hidden)", {
-    min: 0,
-    max: 65_536,
-  }),
+  embedding: count(
+    "size of the embeddings; 0: none, tokens are one-hot vectors (default for characters; else as --hidden)",
+    {
+      min: 0,
+      max: 65_536,
+    },
+  ),
   dropout: number("probability of dropout after every layer", { min: 0, max: 0.99 }),
   "input-dropout": number("probability of dropout before the first layer", { min: 0, max: 0.99 }),
   "locked-dropout": flag("one dropout mask for all steps of an update (variational dropout)"),

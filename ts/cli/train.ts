@@ -94,7 +94,7 @@ export const trainUsage: Usage<typeof options> = {
   examples: [
     "unrolled train shakespeare.txt --out shakespeare.safetensors",
     "unrolled train shakespeare.txt --cell gru --hidden 256 --dropout 0.2",
-    "unrolled train novel.txt --tokens word --vocabulary 6000 --tie-weights --dropout 0.2",
+    "unrolled train novel.txt --tokens word --vocabulary 6000 --tie-weights",
     "unrolled train news.txt --tokens word --preset zaremba-small --epochs 13",
     "unrolled train shakespeare.txt --threads 2",
     "unrolled train shakespeare.txt --preset min-char-rnn --updates 10000",

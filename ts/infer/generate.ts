@@ -18,7 +18,7 @@ export interface GenerateOptions extends SamplingOptions {
  * Continues a prompt, in pieces as they come; the prompt itself is not repeated.
  *
  * A piece has at least one character; a character of several tokens comes whole. An empty prompt starts as after a line
- * feed, or, if the vocabulary has none, with a token drawn from all with equal chances.
+ * feed, or `<eos>` where that ends the lines, or, if the vocabulary has neither, with a token drawn from all with equal chances.
  * @throws TokenizerError when the prompt has a character that the vocabulary lacks
  */
 export function generate(

@@ -24,7 +24,7 @@ export interface PromptState {
 
 /**
  * Reads a prompt; give the result to `generate` as `after`. An empty prompt with nothing before it is read as a line
- * feed, as in `generate`.
+ * feed or `<eos>`, as in `generate`.
  * @param after - what it goes on from; default: nothing
  * @throws TokenizerError when the prompt has a character that the vocabulary lacks
  */
@@ -54,7 +54,7 @@ export function beginSession(
     const logits =
       session.feed(prompt) ??
       after?.logits.slice() ??
-      session.feed(lineFeed(tokenizer)) ??
+      session.feed(beginning(tokenizer)) ??
       new Float32Array(tokenizer.size);
     return { session, logits };
   } catch (error) {
@@ -63,10 +63,10 @@ export function beginSession(
   }
 }
 
-/** The ids of a line feed; none where it is not a token. */
-function lineFeed(tokenizer: Tokenizer): Int32Array {
-  const id = tokenizer.tokens.indexOf("\n");
-  return id >= 0 ? Int32Array.of(id) : new Int32Array(0);
+/** What a text begins after: a line feed, or `<eos>`, which takes its place in closed vocabularies; none without either. @internal */
+export function beginning(tokenizer: Tokenizer): Int32Array {
+  const id = ["\n", "<eos>"].map((token) => tokenizer.tokens.indexOf(token)).find((found) => found >= 0);
+  return id === undefined ? new Int32Array(0) : Int32Array.of(id);
 }
 
 /** Version of what is written; a file of another one is refused. */

@@ -10,7 +10,7 @@ import { exp } from "../core/elementary.js";
 import { ArgumentError, ShapeError } from "../errors.js";
 import type { PlainTensor } from "../tensor/tensor.js";
 import { logProbabilities } from "./beam-search.js";
-import type { TextModel } from "./prompt.js";
+import { beginning, type TextModel } from "./prompt.js";
 import { Session } from "./session.js";
 
 /** Of a row of tokens. */
@@ -52,8 +52,8 @@ export function tokenSurprisal(logits: PlainTensor, tokens: ArrayLike<number>): 
 /**
  * Surprisal of a text, token by token and word by word.
  *
- * The first token is measured after `context`, or, without one, after a line feed as in `generate`; a vocabulary
- * without a line feed gives it equal chances.
+ * The first token is measured after `context`, or, without one, after a line feed or `<eos>` as in `generate`; a
+ * vocabulary without either gives it equal chances.
  * @throws TokenizerError when text or context has a character that the vocabulary lacks
  */
 export function surprisal(
@@ -63,11 +63,10 @@ export function surprisal(
 ): TokenSurprisal & { readonly tokens: readonly string[]; readonly words: readonly WordSurprisal[] } {
   const { tokenizer } = model;
   const ids = tokenizer.encode(text);
-  const lineFeed = tokenizer.tokens.indexOf("\n");
   const before = tokenizer.encode(options.context ?? "");
   const session = new Session(model);
   try {
-    let logits = session.feed(before.length > 0 || lineFeed < 0 ? before : Int32Array.of(lineFeed));
+    let logits = session.feed(before.length > 0 ? before : beginning(tokenizer));
     const measured = Array.from(ids, (id) => {
       const one = measure(logits ?? new Float32Array(tokenizer.size), id, "surprisal");
       logits = session.step(id, logits);

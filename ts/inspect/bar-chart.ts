@@ -9,6 +9,11 @@ export interface Bar {
   readonly value: number;
 }
 
+/** A row without a bar, above those of a group. */
+export interface BarHeading {
+  readonly heading: string;
+}
+
 /** Options of {@link barChart}. */
 export interface BarChartOptions {
   readonly title: string;
@@ -26,32 +31,34 @@ const MARGIN = 16;
 const BARS = 480;
 const TOP = 84;
 const LONGEST_LABEL = 32;
+const LONGEST_HEADING = 80;
 
 /**
- * Draws values as horizontal bars, the first on top, with a scale from 0.
+ * Draws values as horizontal bars, the first on top, with a scale from 0 that all of them share; headings make groups.
  *
- * The text is a document of its own, without scripts, styles or references to others. Labels may hold anything: they
- * are escaped, what XML cannot hold becomes U+FFFD, and long ones are cut, with the whole in the bar's tooltip.
+ * The text is a document of its own, without scripts, styles or references to others. Labels and headings may hold anything:
+ * they are escaped, what XML cannot hold becomes U+FFFD, and long ones are cut, with the whole in the bar's tooltip.
  * @returns SVG 1.1
  * @throws ArgumentError for a value that is negative or not finite
  */
-export function barChart(bars: readonly Bar[], options: BarChartOptions): string {
+export function barChart(rows: readonly (Bar | BarHeading)[], options: BarChartOptions): string {
   const { title, axis, digits = 2 } = options;
   if (!(Number.isInteger(digits) && digits >= 0 && digits <= 20)) {
     throw new ArgumentError("barChart", "digits", "a whole number from 0 to 20", digits);
   }
+  const bars = rows.filter((row) => "value" in row);
   for (const { label, value } of bars) {
     if (!(value >= 0 && value < Infinity)) {
       throw new ArgumentError("barChart", `value of ${JSON.stringify(label)}`, "a finite number from 0", value);
     }
   }
-  const labels = bars.map(({ label }) => shortened(label));
   const most = bars.reduce((largest, { value }) => Math.max(largest, value), 0);
   const step = stepOf(most);
   const steps = Math.max(1, Math.ceil(most / step));
-  const left = MARGIN + labels.reduce((widest, label) => Math.max(widest, widthOf(label)), 0) + 8;
-  const bottom = TOP + bars.length * ROW;
-  const heading = Math.max(widthOf(title) * 1.15, left - MARGIN + widthOf(axis));
+  const left = MARGIN + widest(bars.map(({ label }) => shortened(label))) + 8;
+  const bottom = TOP + rows.length * ROW;
+  const headings = rows.map((row) => ("heading" in row ? shortened(row.heading, LONGEST_HEADING) : ""));
+  const heading = Math.max(widthOf(title) * 1.15, left - MARGIN + widthOf(axis), widest(headings));
   const width = Math.ceil(Math.max(left + BARS + 80, heading + 2 * MARGIN));
   const height = bottom + MARGIN;
   const x = (value: number): number => left + (value / step / steps) * BARS;
@@ -62,14 +69,18 @@ export function barChart(bars: readonly Bar[], options: BarChartOptions): string
       `<text x="${at}" y="${TOP - 10}" text-anchor="middle" fill="#555555">${Number((i * step).toPrecision(12))}</text>`,
     ].join("\n");
   });
-  const rows = bars.map(({ label, value }, i) => {
+  const drawn = rows.map((row, i) => {
     const y = TOP + i * ROW;
     const baseline = y + 17;
+    if ("heading" in row) {
+      return `<text x="${MARGIN}" y="${baseline}" font-weight="bold">${escapeXml(headings[i] as string)}</text>`;
+    }
+    const { label, value } = row;
     const shown = value.toFixed(digits);
     return [
       "<g>",
       `<title>${escapeXml(label)}: ${shown}</title>`,
-      `<text x="${coordinate(left - 8)}" y="${baseline}" text-anchor="end">${escapeXml(labels[i] as string)}</text>`,
+      `<text x="${coordinate(left - 8)}" y="${baseline}" text-anchor="end">${escapeXml(shortened(label))}</text>`,
       `<rect x="${coordinate(left)}" y="${y + 4}" width="${coordinate(x(value) - left)}" height="${ROW - 8}" fill="#3b6ea8"/>`,
       `<text x="${coordinate(x(value) + 6)}" y="${baseline}" fill="#333333">${shown}</text>`,
       "</g>",
@@ -83,7 +94,7 @@ export function barChart(bars: readonly Bar[], options: BarChartOptions): string
     `<text x="${MARGIN}" y="28" font-size="${FONT + 2}" font-weight="bold">${escapeXml(title)}</text>`,
     `<text x="${coordinate(left)}" y="52" fill="#555555">${escapeXml(axis)}</text>`,
     ...lines,
-    ...rows,
+    ...drawn,
     "</svg>",
     "",
   ].join("\n");
@@ -106,7 +117,11 @@ function widthOf(text: string): number {
   return width;
 }
 
-function shortened(label: string): string {
-  const characters = [...label];
-  return characters.length <= LONGEST_LABEL ? label : `${characters.slice(0, LONGEST_LABEL - 3).join("")}...`;
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, widthOf(text)), 0);
+}
+
+function shortened(text: string, longest = LONGEST_LABEL): string {
+  const characters = [...text];
+  return characters.length <= longest ? text : `${characters.slice(0, longest - 3).join("")}...`;
 }

@@ -5,7 +5,9 @@ import { ArgumentError, confidenceInterval } from "../../../ts/index.js";
 function quantile(level: number, freedom: number): number {
   const count = freedom + 1;
   // Half of them 1, half -1, and for odd counts a 0.
-  const values = Array.from({ length: count }, (_, i) => (i === count - 1 && count % 2 === 1 ? 0 : i % 2 === 0 ? 1 : -1));
+  const values = Array.from({ length: count }, (_, i) =>
+    i === count - 1 && count % 2 === 1 ? 0 : i % 2 === 0 ? 1 : -1,
+  );
   const { mean, high, standardError } = confidenceInterval(values, { level });
   expect(mean).toBe(0);
   return high / standardError;
