@@ -279,15 +279,26 @@ export {
 export type { PartState, SequenceModule, StateOf, WiringOptions } from "./nn/wiring/sequence-module.js";
 export { TimeSkip, type TimeSkipState } from "./nn/wiring/time-skip.js";
 export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
+export { CharacterEncoder, type CharacterEncoderOptions } from "./tasks/character-encoder.js";
 export type { Classification, ClassifierScores, LabelledText } from "./tasks/class-scores.js";
 export { type Pooling, TextClassifier, type TextClassifierOptions } from "./tasks/classifier.js";
+export { DictionaryTagger } from "./tasks/dictionary-tagger.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { NaiveBayes, type NaiveBayesOptions } from "./tasks/naive-bayes.js";
 export { NGramModel, type NGramModelOptions } from "./tasks/ngram.js";
 export { charRnn, minCharRnn, type Preset, presets, quick, zarembaSmall } from "./tasks/presets.js";
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
-export { type TaggedSentence, type TaggedWord, Tagger, type TaggerOptions } from "./tasks/tagger.js";
+export {
+  type TaggedSentence,
+  type TaggedText,
+  type TaggedWord,
+  Tagger,
+  type TaggerBatch,
+  type TaggerOptions,
+  type TaggerScores,
+  type TextSpan,
+} from "./tasks/tagger.js";
 export {
   type TextPair,
   type TranslateOptions,
@@ -358,6 +369,7 @@ export {
   type VocabularyOptions,
   VocabularyTokenizer,
 } from "./text/vocabulary-tokenizer.js";
+export { WORD_SHAPES, wordShape } from "./text/word-shape.js";
 export type { WordSplit } from "./text/word-splits.js";
 export { WordTokenizer, type WordTokenizerOptions } from "./text/word-tokenizer.js";
 export {

@@ -1,4 +1,4 @@
-/** Classifiers of texts and taggers of words: they learn, are saved, and answer whatever comes. */
+/** Classifiers of texts: they learn, are saved, and answer whatever comes. */
 import { describe, expect, it } from "vitest";
 import * as u from "../../ts/index.js";
 
@@ -82,35 +82,6 @@ it("weighs classes in the loss that is trained on", () => {
   expect(weighted.run(() => weighted.loss(batch!).item())).toBeCloseTo((each[0]! + 3 * each[1]!) / 4, 5);
 });
 
-const sentences = [
-  ["Harry met Hermione", "P O P"],
-  ["she saw London", "O O L"],
-  ["London saw Harry", "L O P"],
-  ["Hermione saw Paris", "P O L"],
-  ["he left", "O O"],
-].map(([words, tags]) => ({ words: words!.split(" "), tags: tags!.split(" ") }));
-
-describe("a tagger", () => {
-  const words = [...new Set(sentences.flatMap((sentence) => sentence.words))];
-  const model = new u.Tagger({ words, labels: ["O", "P", "L"], cell: u.LSTM, hiddenSize: 6 }).init({ seed: 1, core });
-
-  it("learns, and a file of it predicts the same", async () => {
-    const batches = u.paddedBatches(model.examples(sentences), { batchSize: 2, seed: 1 });
-    await u.train(model, batches, { optimizer: new u.Adam(model, { lr: 0.03 }), epochs: 40 }).done;
-    expect(model.evaluate(sentences).accuracy).toBe(1);
-    const found = model.predict(["Harry", "left", "London"]);
-    expect(found.map(({ word, tag }) => `${word}/${tag}`)).toEqual(["Harry/P", "left/O", "London/L"]);
-    expect(u.Tagger.from(u.save(model), { core }).predict(["Harry", "left", "London"])).toEqual(found);
-  });
-
-  it("answers for no words, unseen ones and very many", () => {
-    expect(model.predict([])).toEqual([]);
-    expect(model.predict(["🦆", ""]).map(({ word }) => word)).toEqual(["🦆", ""]);
-    expect(model.predict(Array(20_000).fill("Paris"))).toHaveLength(20_000);
-    expect(model.evaluate([{ words: [], tags: [] }, ...sentences]).confusion.total).toBe(14);
-  });
-});
-
 it("names what is wrong", () => {
   const base = { tokenizer: u.CharTokenizer.from("ab"), labels: ["x", "y"], cell: u.GRU, hiddenSize: 3 };
   expect(() => new u.TextClassifier({ ...base, labels: ["x"] })).toThrow(/labels/);
@@ -118,10 +89,8 @@ it("names what is wrong", () => {
   expect(() => new u.TextClassifier({ ...base, classWeights: [1] })).toThrow(u.ShapeError);
   const model = new u.TextClassifier(base).init({ core });
   expect(() => model.examples([{ text: "a", label: "z" }])).toThrow(/example 0: no label is "z"/);
-  const tagger = new u.Tagger({ words: ["a"], labels: ["x", "y"], cell: u.GRU, hiddenSize: 3 }).init({ core });
-  expect(() => tagger.examples([{ words: ["a"], tags: [] }])).toThrow(/example 0: 0 tags for 1 words/);
-  expect(() => tagger.examples([{ words: ["a"], tags: ["z"] }])).toThrow(/no tag is "z"/);
-  expect(() => new u.Tagger({ words: ["a", "a"], labels: ["x", "y"], cell: u.GRU, hiddenSize: 3 })).toThrow(/words/);
+  const vocabulary = new u.VocabularyTokenizer(["a"]);
+  const tagger = new u.Tagger({ ...base, tokenizer: vocabulary }).init({ core });
   for (const [file, read] of [
     [u.save(tagger), u.TextClassifier],
     [u.save(model), u.Tagger],

@@ -60,6 +60,12 @@ export class Config {
     return this.#file.config.has("numLayers") ? this.size("numLayers", this.#file.tensors.size) : undefined;
   }
 
+  text(field: string): string | undefined {
+    const value = this.#file.config.get(field);
+    if (value !== undefined && typeof value !== "string") throw this.bad(field);
+    return value;
+  }
+
   flag(field: string): boolean | undefined {
     const value = this.#file.config.get(field);
     if (value !== undefined && typeof value !== "boolean") throw this.bad(field);

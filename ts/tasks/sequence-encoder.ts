@@ -39,8 +39,11 @@ export abstract class SequenceEncoder extends Module {
   readonly dropout: number;
   readonly #options: SequenceEncoderOptions;
 
-  /** @internal */
-  constructor(tokens: readonly string[], options: SequenceEncoderOptions) {
+  /**
+   * @param moreFeatures - of a token, that the recurrent layers read beside its embedding
+   * @internal
+   */
+  constructor(tokens: readonly string[], options: SequenceEncoderOptions, moreFeatures = 0) {
     super();
     const { cell: Cell, hiddenSize, vectors, numLayers = 1, bidirectional = true } = options;
     const embeddingSize = options.embeddingSize ?? vectors?.size ?? hiddenSize;
@@ -52,7 +55,7 @@ export abstract class SequenceEncoder extends Module {
       freeze: options.freezeEmbedding ?? false,
       ...(vectors && { initializer: pretrained(vectors, tokens) }),
     });
-    this.rnn = new Cell(embeddingSize, hiddenSize, {
+    this.rnn = new Cell(embeddingSize + moreFeatures, hiddenSize, {
       numLayers,
       bidirectional,
       dropout: numLayers > 1 ? this.dropout : 0,

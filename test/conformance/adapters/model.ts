@@ -16,6 +16,7 @@ import {
   type Tensor,
   TextClassifier,
   transpose,
+  VocabularyTokenizer,
 } from "../../../ts/index.js";
 import type { Case, Results } from "../corpus.js";
 import { givenIds, ofRole, vjp } from "../vjp.js";
@@ -133,15 +134,21 @@ export function tiedLanguageModel(test: Case): Results {
   });
 }
 
-/** Tags; the case's words are ids, the first of which pads. */
+/** Tags; the case's ids are read as the words that have them. */
 export function tagger(test: Case): Results {
   const { cell, vocab, embed, hidden_size } = configOf(test);
-  const words = Array.from({ length: vocab - 1 }, (_, i) => `word ${i}`);
+  const words = Array.from({ length: vocab - 4 }, (_, i) => `word ${i}`);
+  const tokenizer = new VocabularyTokenizer(words);
   const labels = ["a", "b", "c", "d"];
-  const model = new Tagger({ words, labels, cell: CELLS[cell], hiddenSize: hidden_size, embeddingSize: embed });
+  const model = new Tagger({ tokenizer, labels, cell: CELLS[cell], hiddenSize: hidden_size, embeddingSize: embed });
   const leaves = leavesOf(test, model, { "embed.": "embedding.", "rnn.": "rnn.", "out.": "head." });
+  const [ids, lengths] = [givenIds(test, "in.ids"), givenIds(test, "in.lengths").data];
+  const steps = ids.shape[1] as number;
+  const sentences = Array.from(lengths, (length, row) =>
+    Array.from(ids.data.subarray(row * steps, row * steps + length), (id) => tokenizer.tokens[id] as string),
+  );
   return vjp(test, leaves, () => {
-    const logits = model.forward(givenIds(test, "in.ids"), givenIds(test, "in.lengths").data);
+    const logits = model.forward(sentences);
     return { logits, loss: crossEntropy(logits, givenIds(test, "in.y")) };
   });
 }
