@@ -12,6 +12,7 @@ export class UnrolledError extends Error {
   /** Stable identifier of the kind of error, for example `"SHAPE"`. */
   readonly code: string;
 
+  /** @internal */
   constructor(code: string, name: string, message: string) {
     super(message);
     this.code = code;
@@ -44,6 +45,7 @@ function formatValue(value: unknown): string {
 /** A tensor, parameter or array has another shape than needed. */
 export class ShapeError extends UnrolledError {
   /**
+   * Names the place, the value and both shapes.
    * @param where layer path or operation, for example `encoder (LSTM)`
    * @param what the offending value, for example `state.h`
    * @param expected the shape that would fit, or a phrase
@@ -63,6 +65,7 @@ export class ShapeError extends UnrolledError {
 
 /** Values of another type than needed: ids where a tensor is wanted, or the other way round. */
 export class DTypeError extends UnrolledError {
+  /** @internal */
   constructor(where: string, what: string, expected: string, got: unknown) {
     super("DTYPE", "DTypeError", `${where}: ${what} must be of type ${expected}, got ${formatValue(got)}`);
   }
@@ -73,6 +76,7 @@ export class ArgumentError extends UnrolledError {
   /** Name of the argument or option. */
   readonly option: string;
 
+  /** @internal */
   constructor(where: string, option: string, expected: string, got: unknown) {
     super("ARGUMENT", "ArgumentError", `${where}: ${option} must be ${expected}, got ${formatValue(got)}`);
     this.option = option;
@@ -81,6 +85,7 @@ export class ArgumentError extends UnrolledError {
 
 /** A tensor was used after the scope that made it, after `dispose()`, or together with tensors of another core. */
 export class ScopeError extends UnrolledError {
+  /** @internal */
   constructor(message: string) {
     super("SCOPE", "ScopeError", message);
   }
@@ -88,6 +93,7 @@ export class ScopeError extends UnrolledError {
 
 /** A parameter was used before `model.init()` or a loader gave it a value. */
 export class NotInitializedError extends UnrolledError {
+  /** @internal */
   constructor(message: string) {
     super("NOT_INITIALIZED", "NotInitializedError", message);
   }
@@ -95,6 +101,7 @@ export class NotInitializedError extends UnrolledError {
 
 /** A parameter was used that no `init()` can reach: it is held in a `#private` field, a Map, a Set or a getter. */
 export class UnregisteredParameterError extends UnrolledError {
+  /** @internal */
   constructor(message: string) {
     super("UNREGISTERED_PARAMETER", "UnregisteredParameterError", message);
   }
@@ -105,6 +112,7 @@ export class OutOfMemoryError extends UnrolledError {
   /** The size that was asked for. */
   readonly bytes: number;
 
+  /** @internal */
   constructor(bytes: number, where = "allocation") {
     super("OUT_OF_MEMORY", "OutOfMemoryError", `${where}: out of memory: ${bytes} bytes more could not be allocated`);
     this.bytes = bytes;
@@ -113,6 +121,7 @@ export class OutOfMemoryError extends UnrolledError {
 
 /** The core trapped: its intermediate results are not to be trusted. Parameters can still be read. */
 export class CorePoisonedError extends UnrolledError {
+  /** @internal */
   constructor(cause: unknown, what = "it trapped and computes no more until core.recover(); parameters can be read") {
     super("CORE_POISONED", "CorePoisonedError", `the core: ${what} (${String(cause)})`);
     this.cause = cause;
@@ -121,6 +130,7 @@ export class CorePoisonedError extends UnrolledError {
 
 /** A function that is recorded or scoped returned a promise; its tensors would be gone before it settles. */
 export class PromiseInUpdateError extends UnrolledError {
+  /** @internal */
   constructor(where: string) {
     super(
       "PROMISE_IN_UPDATE",
@@ -132,6 +142,7 @@ export class PromiseInUpdateError extends UnrolledError {
 
 /** Gradients of gradients were asked for: recording was started inside a recording. */
 export class HigherOrderGradientError extends UnrolledError {
+  /** @internal */
   constructor(where: string) {
     super(
       "HIGHER_ORDER_GRADIENT",
@@ -161,8 +172,10 @@ export type LoadErrorCategory =
 
 /** A file is damaged, hostile, foreign, or does not fit the model. */
 export class LoadError extends UnrolledError {
+  /** What is wrong, for programs. */
   readonly category: LoadErrorCategory;
 
+  /** @internal */
   constructor(category: LoadErrorCategory, message: string) {
     super("LOAD", "LoadError", message);
     this.category = category;
@@ -174,6 +187,7 @@ export class CellDefinitionError extends UnrolledError {
   /** The offending expression, for example `sigmoid(gate("i")).mul(c)`. */
   readonly expression: string;
 
+  /** @internal */
   constructor(cell: string, expression: string, problem: string) {
     super(
       "CELL_DEFINITION",
@@ -187,6 +201,7 @@ export class CellDefinitionError extends UnrolledError {
 
 /** A text or an id cannot be encoded or decoded. */
 export class TokenizerError extends UnrolledError {
+  /** @internal */
   constructor(message: string) {
     super("TOKENIZER", "TokenizerError", message);
   }
@@ -194,6 +209,7 @@ export class TokenizerError extends UnrolledError {
 
 /** Data cannot be turned into sequences, for example because a text is shorter than one chunk. */
 export class DataError extends UnrolledError {
+  /** @internal */
   constructor(message: string) {
     super("DATA", "DataError", message);
   }
@@ -201,6 +217,7 @@ export class DataError extends UnrolledError {
 
 /** A function needs a package that is not installed: an optional peer dependency. */
 export class MissingPackageError extends UnrolledError {
+  /** @internal */
   constructor(where: string, packages: string) {
     super("MISSING_PACKAGE", "MissingPackageError", `${where} needs what is not installed: npm install ${packages}`);
   }
@@ -213,6 +230,7 @@ export class TrainingDivergedError extends UnrolledError {
   /** Where the first value that is not finite appeared: operation, layer and parameter. */
   readonly where: string;
 
+  /** @internal */
   constructor(update: number, loss: number, gradNorm: number, where = "the loss") {
     super(
       "TRAINING_DIVERGED",
@@ -230,7 +248,10 @@ export class ReplicaError extends UnrolledError {
   /** Which one, from 0. */
   readonly replica: number;
 
-  /** @param problem what happened to it, for example `its worker ended with exit code 1` */
+  /**
+   * Names the replica and its problem.
+   * @param problem - what happened to it, for example `its worker ended with exit code 1`
+   */
   constructor(replica: number, problem: string) {
     super("REPLICA", "ReplicaError", `replica ${replica}: ${problem}`);
     this.replica = replica;

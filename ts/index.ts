@@ -190,6 +190,7 @@ export type { CellTools, GateOptions, NormOptions, Value, VectorOptions } from "
 export { ConditionalRandomField, type CrfLossOptions } from "./nn/crf.js";
 export {
   type CellDefinitionOptions,
+  type CompiledCellClass,
   type CompiledClass,
   type CompiledLayer,
   type CompiledLayerOptions,

@@ -24,6 +24,7 @@ export class Core extends Memory {
   /** Whether values that outlive an update are being changed in place. @internal */
   writing = false;
 
+  /** @internal */
   constructor(module: WebAssembly.Module) {
     super(instantiate(module));
     this.#module = module;

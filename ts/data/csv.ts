@@ -21,6 +21,7 @@ export interface CsvOptions extends LineOptions {
 
 /** A row of a table. */
 export interface CsvRow {
+  /** Its values, in the order of the file. */
   readonly fields: readonly string[];
   /** The line that it begins at, from 1; a quoted field may hold line ends. */
   readonly line: number;

@@ -41,6 +41,7 @@ export interface LanesOptions {
 
 /** What {@link lanes} returns. */
 export interface LanesSplit {
+  /** What is before the validation part. */
   readonly train: Lanes;
   /** Every token of the validation part once, as a target; undefined where there is none. */
   readonly valid: Lanes | undefined;
@@ -64,7 +65,9 @@ interface Layout {
  * The arrays of a batch are reused by the next one: copy what must stay.
  */
 export class Lanes implements Iterable<Batch> {
+  /** Lanes, the rows of a batch. */
   readonly batchSize: number;
+  /** Steps of a batch. */
   readonly seqLen: number;
   /** Batches of an epoch. */
   readonly length: number;

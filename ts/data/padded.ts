@@ -18,6 +18,7 @@ export type SequenceTargets = number | ArrayLike<number>;
 export interface IdExample {
   /** Ids (T). */
   readonly inputs: ArrayLike<number>;
+  /** What is to be learned of it. */
   readonly targets?: SequenceTargets | undefined;
 }
 
@@ -25,6 +26,7 @@ export interface IdExample {
 export interface FeatureExample {
   /** Rows (T) of I numbers each. */
   readonly inputs: readonly ArrayLike<number>[];
+  /** What is to be learned of it. */
   readonly targets?: SequenceTargets | undefined;
 }
 

@@ -19,8 +19,11 @@ export interface SplitOptions<T> {
 
 /** The parts, in the order that the examples came in. */
 export interface ExampleSplit<T> {
+  /** For training. */
   readonly train: T[];
+  /** For choices while training. */
   readonly valid: T[];
+  /** For a last evaluation. */
   readonly test: T[];
 }
 

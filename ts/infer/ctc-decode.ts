@@ -33,6 +33,7 @@ export interface CtcBeamOptions extends CtcDecodeOptions {
 
 /** A labelling and how probable it is. */
 export interface Labelling {
+  /** Classes, none of them the blank. */
   readonly labels: number[];
   /** Logarithm of the sum of the probabilities of the paths to it that were kept, in nats. */
   readonly logProbability: number;

@@ -28,6 +28,7 @@ export class MixtureSampler {
   readonly #seed: readonly [number, number];
   #draws = 0;
 
+  /** @throws ArgumentError for a setting that is out of its range */
   constructor({ bias = 0, seed = 0, core = getCore() }: MixtureSamplerOptions = {}) {
     if (!(bias >= 0 && bias < Infinity)) {
       throw new ArgumentError("MixtureSampler", "bias", "a finite number of 0 or more", bias);

@@ -43,6 +43,7 @@ export class Sampler {
   /**
    * @param options.seed - default 0
    * @param options.core - where the softmax is computed; default: the default core
+   * @throws ArgumentError for a setting that is out of its range
    */
   constructor(options: SamplingOptions & { readonly seed?: number | undefined; readonly core?: Core } = {}) {
     const { temperature = 1, topK = Infinity, topP = 1, seed = 0 } = options;

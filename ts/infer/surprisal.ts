@@ -29,7 +29,9 @@ export interface TokenSurprisal {
 
 /** Of a word and the white space before it. */
 export interface WordSurprisal {
+  /** The word, without the space before it. */
   readonly text: string;
+  /** -log2 of its probability. */
   readonly bits: number;
 }
 

@@ -4,6 +4,7 @@ import { coordinate, escapeXml } from "./svg.js";
 
 /** A row of a {@link barChart}. */
 export interface Bar {
+  /** Beside the bar. */
   readonly label: string;
   /** From 0. */
   readonly value: number;
@@ -16,6 +17,7 @@ export interface BarHeading {
 
 /** Options of {@link barChart}. */
 export interface BarChartOptions {
+  /** Above the bars. */
   readonly title: string;
   /** What the numbers are, with their unit; stands at the axis. */
   readonly axis: string;

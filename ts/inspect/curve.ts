@@ -6,17 +6,23 @@ import { coordinate, escapeXml } from "./svg.js";
 
 /** A line of a chart. Points that are not finite (or, on a logarithmic axis, not above 0) interrupt it. */
 export interface Series {
+  /** In the legend. */
   readonly name: string;
+  /** (x, y), in the order in which they are joined. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
 /** Options of {@link curveSvg}. */
 export interface CurveOptions {
+  /** Above the chart; default none. */
   readonly title?: string | undefined;
+  /** Below the horizontal axis; default none. */
   readonly xLabel?: string | undefined;
+  /** Beside the vertical axis; default none. */
   readonly yLabel?: string | undefined;
   /** Logarithmic axes; default neither. */
   readonly logX?: boolean | undefined;
+  /** Whether the vertical axis is logarithmic; default false. */
   readonly logY?: boolean | undefined;
   /** In pixels; default 640. */
   readonly width?: number | undefined;

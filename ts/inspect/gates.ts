@@ -27,6 +27,7 @@ type AnyLayer = RecurrentLayer<RecurrentState>;
 export interface LayerActivations {
   /** From 0, the lowest. */
   readonly layer: number;
+  /** In which it reads. */
   readonly direction: "forward" | "backward";
   /**
    * By the names of the equations, each (B, T, H) whatever `batchFirst` says, and 0 past the end of a row: of an LSTM i,

@@ -5,9 +5,11 @@ import { coordinate, escapeXml } from "./svg.js";
 
 /** Options of {@link heatmapSvg}. */
 export interface HeatmapOptions {
+  /** Above the map; default none. */
   readonly title?: string;
   /** Values of the two ends of the colours, blue and vermilion; the middle is white. Default -1 and 1. */
   readonly low?: number;
+  /** See `low`. */
   readonly high?: number;
   /** What stands under each step, for example the character it read; default nothing. */
   readonly steps?: readonly string[] | undefined;

@@ -3,8 +3,11 @@ import { ArgumentError } from "../errors.js";
 
 /** A matrix: element (i, j) is `data[i * columns + j]`. */
 export interface Matrix {
+  /** How many rows it has. */
   readonly rows: number;
+  /** Length of a row. */
   readonly columns: number;
+  /** Row-major. */
   readonly data: Float64Array;
 }
 

@@ -20,7 +20,9 @@ export interface SaturationOptions {
 
 /** Fractions of the steps, from 0 to 1, one of each unit. */
 export interface Saturation {
+  /** Below `low`. */
   readonly left: readonly number[];
+  /** Above `high`. */
   readonly right: readonly number[];
 }
 

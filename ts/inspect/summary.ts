@@ -4,12 +4,15 @@ import { Parameter } from "../tensor/parameter.js";
 
 /** A parameter of a summary. */
 export interface SummaryRow {
+  /** Path of a module, or name of a parameter. */
   readonly name: string;
   /** Class of the module that holds it. */
   readonly module: string;
+  /** Of a parameter. */
   readonly shape: readonly number[];
   /** Values. */
   readonly size: number;
+  /** Whether optimizers change it. */
   readonly trainable: boolean;
   /** For a tied parameter after its first appearance: the name it is counted under. */
   readonly tiedTo: string | undefined;
@@ -17,6 +20,7 @@ export interface SummaryRow {
 
 /** What {@link summarizeModel} returns. Parameters that are tied count once. */
 export interface ModelSummary {
+  /** Each module and parameter, in order. */
   readonly rows: readonly SummaryRow[];
   /** Values of all parameters. */
   readonly parameters: number;

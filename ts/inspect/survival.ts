@@ -30,8 +30,11 @@ export interface SurvivalOptions {
 
 /** R^2 for each lag, from 0 (nothing; never below) to 1. NaN where the states do not vary at all. */
 export interface StateSurvival {
+  /** Steps between the two states. */
   readonly lags: readonly number[];
+  /** From all units of the later state. */
   readonly linear: readonly number[];
+  /** From its own unit. */
   readonly inPlace: readonly number[];
 }
 

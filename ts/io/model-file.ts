@@ -32,6 +32,7 @@ export interface DescribedModel {
   readonly kind: string;
   /** JSON data from which the model can be constructed. */
   config(): Readonly<Record<string, unknown>>;
+  /** Written into the file. */
   readonly tokenizer?: Tokenizer;
   /** What its file holds beside the parameters. */
   tensors?(): Iterable<readonly [string, WritableTensor]>;
@@ -85,10 +86,13 @@ function namesOf(model: Module): Map<Parameter, [string, ...string[]]> {
 
 /** A file that {@link save} wrote. */
 export interface ModelFile extends Safetensors {
+  /** Of the format. */
   readonly version: number;
   /** Absent when the model was no {@link DescribedModel}. */
   readonly kind: string | undefined;
+  /** What the model's `config()` gave. */
   readonly config: ReadonlyMap<string, unknown>;
+  /** That of the model; undefined where the file has none. */
   readonly tokenizer: Tokenizer | undefined;
   /** Other names of tied parameters, and the name each is stored under. */
   readonly aliases: ReadonlyMap<string, string>;

@@ -25,6 +25,7 @@ export interface PageFileHandle {
 
 /** Where a page saves. */
 export interface PageFile {
+  /** Of the file, without a folder. */
   readonly name: string;
   /** A file that is replaced by each save, or a download that each save starts. */
   readonly kind: "file" | "download";

@@ -42,12 +42,15 @@ const ELEMENT_TYPES: ReadonlyMap<string, ElementType> = new Map<string, ElementT
 export interface StoredTensor {
   /** As the file names it, for example `"F32"` or `"BF16"`. */
   readonly dtype: string;
+  /** Length of each axis. */
   readonly shape: readonly number[];
+  /** The elements, little-endian, row-major. */
   readonly bytes: Uint8Array;
 }
 
 /** The content of a safetensors file. */
 export interface Safetensors {
+  /** Of the header, by key. */
   readonly metadata: ReadonlyMap<string, string>;
   /** By name, in the order of the data. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -55,7 +58,9 @@ export interface Safetensors {
 
 /** A tensor to write; the array type decides the dtype: F32, I32 or U8. */
 export interface WritableTensor {
+  /** Length of each axis. */
   readonly shape: readonly number[];
+  /** The elements, row-major. */
   readonly data: Float32Array | Int32Array | Uint8Array;
 }
 

@@ -38,14 +38,22 @@ export interface AdaptiveSoftmaxLossOptions extends ReductionOptions {
 
 /** A head over many classes, in place of a linear layer and {@link crossEntropy}. */
 export class AdaptiveSoftmax extends Module {
+  /** Features of each position. */
   readonly inFeatures: number;
+  /** All classes, K. */
   readonly numClasses: number;
+  /** First class of each cluster, ascending. */
   readonly cutoffs: readonly number[];
   /** Logits of the frequent classes and of each cluster. */
   readonly head: Linear;
   /** For each cluster: down to its size, then to its classes. */
   readonly tail: readonly (readonly [Linear, Linear])[];
 
+  /**
+   * @param inFeatures - features of each position
+   * @param numClasses - all classes, K, frequent ones first
+   * @throws ArgumentError for sizes or cutoffs that do not fit
+   */
   constructor(inFeatures: number, numClasses: number, options: AdaptiveSoftmaxOptions) {
     super();
     const { cutoffs, divValue = 4, headBias = false } = options;

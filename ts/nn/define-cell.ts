@@ -41,11 +41,17 @@ export interface CompiledClass<S extends string> {
   /** A layer. */
   new (inputSize: number, hiddenSize: number, options?: CompiledLayerOptions): CompiledLayer<S>;
   /** One step of it. */
-  readonly Cell: new (
+  readonly Cell: CompiledCellClass<S>;
+}
+
+/** The class of one step of a compiled cell, as `LSTMCell` is. */
+export interface CompiledCellClass<S extends string> {
+  /** A cell. */
+  new (
     inputSize: number,
     hiddenSize: number,
     options?: CellOptions & CompiledOptions & CellSizes,
-  ) => RecurrentCell<CompiledState<S>>;
+  ): RecurrentCell<CompiledState<S>>;
 }
 
 /** A compiled layer, for whoever looks at its gates. @internal */

@@ -5,9 +5,13 @@ import { Module } from "./module.js";
 
 /** While a training recording runs, zeroes values with probability p and divides the others by 1 - p; else nothing. */
 export class Dropout extends Module {
+  /** Probability that a value is dropped. */
   readonly p: number;
 
-  /** @param p default 0.5 */
+  /**
+   * @param p - probability that a value is dropped; default 0.5
+   * @throws ArgumentError for a p outside [0, 1]
+   */
   constructor(p = 0.5) {
     super();
     checkProbability("Dropout", "p", p);

@@ -33,14 +33,24 @@ export type PretrainedOptions = Omit<EmbeddingLayerOptions, "initializer">;
 
 /** A row of `weight` for every id: ids of any shape to (..., embeddingSize). */
 export class Embedding extends Module {
+  /** Rows of the table, V. */
   readonly vocabSize: number;
+  /** Length of a row, D. */
   readonly embeddingSize: number;
+  /** Row that receives no gradient. */
   readonly paddingIndex: number | undefined;
+  /** Whether a row's gradient is divided by how often its id occurs. */
   readonly scaleGradByFrequency: boolean;
+  /** Probability that an id is dropped while training. */
   readonly dropout: number;
   /** (vocabSize, embeddingSize) */
   weight: Parameter;
 
+  /**
+   * @param vocabSize - rows of the table, V
+   * @param embeddingSize - length of a row, D
+   * @throws ArgumentError
+   */
   constructor(vocabSize: number, embeddingSize: number, options: EmbeddingLayerOptions = {}) {
     super();
     checkSize("Embedding", "vocabSize", vocabSize);
@@ -72,7 +82,7 @@ export class Embedding extends Module {
    * An embedding that `init` gives the values of a matrix, which is kept, not copied. The row of `paddingIndex`
    * starts at zero here too; in PyTorch it is what the matrix has there.
    * @param matrix - row-major (vocabSize, embeddingSize)
-   * @param options.freeze - default true here, as PyTorch's `from_pretrained`
+   * @param options - `freeze` is true by default here, as in PyTorch's `from_pretrained`
    * @throws ShapeError for what is no matrix
    */
   static fromPretrained(

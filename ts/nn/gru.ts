@@ -20,6 +20,11 @@ const cell: FusedCell = { where: "GRU", cell: cellKinds.gru, gates: 3, memory: f
  * gates held at a number, resets in mid-sequence, zoneout, dropout of the recurrence.
  */
 export class GRU extends RecurrentLayer<HiddenState> {
+  /**
+   * @param inputSize - features of each input step, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);
   }
@@ -27,6 +32,11 @@ export class GRU extends RecurrentLayer<HiddenState> {
 
 /** One step of a GRU. State: h of (B, H). */
 export class GRUCell extends RecurrentCell<HiddenState> {
+  /**
+   * @param inputSize - features of an input, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
     super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);
   }

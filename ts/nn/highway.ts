@@ -57,9 +57,15 @@ class HighwayLayer extends Module {
 
 /** Highway layers over the last axis: (..., size) to (..., size). */
 export class Highway extends Module {
+  /** Features in and out. */
   readonly size: number;
+  /** The lowest first. */
   readonly layers: readonly HighwayLayer[];
 
+  /**
+   * @param size - features in and out
+   * @throws ArgumentError
+   */
   constructor(size: number, options: HighwayOptions = {}) {
     super();
     const { numLayers = 1, activation = "relu", carry = "coupled" } = options;

@@ -35,7 +35,10 @@ export class InitialState<S extends RecurrentState> extends Module {
   declare c: Parameter | null;
   readonly #names: readonly string[];
 
-  /** @param layer whose sizes it takes; the layer itself is not held */
+  /**
+   * Declares a parameter for each state of a layer.
+   * @param layer - whose sizes it takes; the layer itself is not held
+   */
   constructor(layer: RecurrentLayer<S>, options: InitialStateOptions = {}) {
     super();
     const { initializer = constant(0) } = options;

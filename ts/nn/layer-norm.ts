@@ -18,14 +18,19 @@ export interface LayerNormModuleOptions {
 
 /** (x - mean) / sqrt(variance + epsilon) weight + bias over the trailing axes, (..., normalizedShape). */
 export class LayerNorm extends Module {
+  /** The trailing axes that are normalised together. */
   readonly normalizedShape: readonly number[];
+  /** Added to the variance. */
   readonly epsilon: number;
   /** Of the normalised shape; ones at first. */
   weight: Parameter | null;
   /** Of the normalised shape; zeros at first. */
   bias: Parameter | null;
 
-  /** @param normalizedShape the trailing axes that are normalised together; a number for the last alone */
+  /**
+   * @param normalizedShape - the trailing axes that are normalised together; a number for the last alone
+   * @throws ArgumentError for a size that is none
+   */
   constructor(normalizedShape: number | readonly number[], options: LayerNormModuleOptions = {}) {
     super();
     const shape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];

@@ -18,13 +18,20 @@ export interface LinearOptions {
 
 /** y = x Wt + b over the last axis: (..., inFeatures) to (..., outFeatures). */
 export class Linear extends Module {
+  /** Length of the last axis of the input. */
   readonly inFeatures: number;
+  /** Length of the last axis of the output. */
   readonly outFeatures: number;
   /** (outFeatures, inFeatures) */
   weight: Parameter;
   /** (outFeatures) */
   bias: Parameter | null;
 
+  /**
+   * @param inFeatures - length of the last axis of the input
+   * @param outFeatures - length of the last axis of the output
+   * @throws ArgumentError unless both are whole numbers from 1
+   */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
     checkSize("Linear", "inFeatures", inFeatures);

@@ -20,10 +20,15 @@ export interface LockedDropoutOptions {
  * 1 - p; else nothing. Each sequence of a batch has a mask of its own, drawn by seed, update and path.
  */
 export class LockedDropout extends Module {
+  /** Probability that a feature is dropped. */
   readonly p: number;
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   readonly batchFirst: boolean;
 
-  /** @param p default 0.5 */
+  /**
+   * @param p - probability that a feature is dropped; default 0.5
+   * @throws ArgumentError for a p outside [0, 1]
+   */
   constructor(p = 0.5, options: LockedDropoutOptions = {}) {
     super();
     checkProbability("LockedDropout", "p", p);

@@ -30,6 +30,11 @@ export class LSTM extends RecurrentLayer<LSTMState> {
   /** Size that h is projected to; 0 for none. */
   readonly projectionSize: number;
 
+  /**
+   * @param inputSize - features of each input step, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
     super(fused(cell, hiddenSize, options, options.projectionSize), inputSize, hiddenSize, options);
     this.projectionSize = options.projectionSize ?? 0;
@@ -38,6 +43,11 @@ export class LSTM extends RecurrentLayer<LSTMState> {
 
 /** One step of an LSTM. State: h and c of (B, H). */
 export class LSTMCell extends RecurrentCell<LSTMState> {
+  /**
+   * @param inputSize - features of an input, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
     super(fused(cell, hiddenSize, options), inputSize, hiddenSize, options);
   }

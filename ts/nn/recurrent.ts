@@ -198,16 +198,25 @@ export abstract class RecurrentLayer<
   S extends RecurrentState,
   O extends SequenceOptions<S> = SequenceOptions<S>,
 > extends Weights {
+  /** Features of each input step, I. */
   readonly inputSize: number;
+  /** Units of a layer, H. */
   readonly hiddenSize: number;
+  /** Layers above each other. */
   readonly numLayers: number;
+  /** Whether there are biases. */
   readonly bias: boolean;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional: boolean;
+  /** Probability of dropout between layers while training. */
   readonly dropout: number;
+  /** Whether that dropout's mask is the same for all steps. */
   readonly lockedDropout: boolean;
+  /** Probability that a recurrent weight is dropped while training. */
   readonly weightDropout: number;
   /** Steps of a segment that backward computes again; 0 for none. */
   readonly recompute: number;
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   readonly batchFirst: boolean;
   readonly #kind: CellKind;
   /** By layer, then direction. */
@@ -362,8 +371,11 @@ export interface CellOptions {
 
 /** Base of all cells: one step. */
 export abstract class RecurrentCell<S extends RecurrentState> extends Weights {
+  /** Features of an input, I. */
   readonly inputSize: number;
+  /** Units of a layer, H. */
   readonly hiddenSize: number;
+  /** Whether there are biases. */
   readonly bias: boolean;
   readonly #kind: CellKind;
   readonly #runner: CellRunner;

@@ -48,9 +48,16 @@ function elman(nonlinearity: ActivationName = "tanh", alpha = defaultAlpha(nonli
  * gates held at a number, resets in mid-sequence, zoneout, dropout of the recurrence.
  */
 export class RNN extends RecurrentLayer<HiddenState> {
+  /** Activation of the state. */
   readonly nonlinearity: ActivationName;
+  /** Slope of leakyRelu below 0, or scale of elu. */
   readonly alpha: number;
 
+  /**
+   * @param inputSize - features of each input step, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     super(fused(elman(options.nonlinearity, options.alpha), hiddenSize, options), inputSize, hiddenSize, options);
     this.nonlinearity = options.nonlinearity ?? "tanh";
@@ -60,6 +67,11 @@ export class RNN extends RecurrentLayer<HiddenState> {
 
 /** One step of an Elman layer. State: h of (B, H). */
 export class RNNCell extends RecurrentCell<HiddenState> {
+  /**
+   * @param inputSize - features of an input, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(
     inputSize: number,
     hiddenSize: number,
@@ -80,10 +92,19 @@ export interface ElmanOptions extends RNNOptions {
 
 /** The network of Elman's paper: a recurrent layer `rnn` and an output layer `head` with an activation of its own. */
 export class Elman extends Module {
+  /** The recurrent layer. */
   readonly rnn: RNN;
+  /** V and b_y. */
   readonly head: Linear;
+  /** phi_o. */
   readonly outputActivation: OutputActivation;
 
+  /**
+   * @param inputSize - features of each input step, I
+   * @param hiddenSize - units, H
+   * @param outputSize - features of each output step
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, outputSize: number, options: ElmanOptions = {}) {
     super();
     this.rnn = new RNN(inputSize, hiddenSize, options);

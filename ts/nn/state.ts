@@ -4,11 +4,19 @@ import { ScopeError, ShapeError } from "../errors.js";
 import { currentScope } from "../tensor/scope.js";
 import { createPersistent, createTensor, type PlainTensor, sameShape, sizeOf, type Tensor } from "../tensor/tensor.js";
 
-/** State of an Elman network or a GRU: h of shape (layers * directions, B, H). */
-export type HiddenState = { readonly h: Tensor };
+/** State of an Elman network or a GRU. */
+export type HiddenState = {
+  /** Outputs of the last step, (layers * directions, B, H). */
+  readonly h: Tensor;
+};
 
-/** State of an LSTM: h of (layers * directions, B, H or the projection's size), c of (layers * directions, B, H). */
-export type LSTMState = { readonly h: Tensor; readonly c: Tensor };
+/** State of an LSTM. */
+export type LSTMState = {
+  /** Outputs of the last step, (layers * directions, B, H or the projection's size). */
+  readonly h: Tensor;
+  /** Memory after the last step, (layers * directions, B, H). */
+  readonly c: Tensor;
+};
 
 /** Any cell's state, by name. */
 export type RecurrentState = { readonly [name: string]: Tensor };

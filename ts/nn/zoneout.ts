@@ -31,9 +31,14 @@ export interface ZoneoutOptions {
  * `zoneout` of compiled layers, of which `CompiledLSTM` and `CompiledGRU` are the usual ones.
  */
 export class Zoneout<S extends RecurrentState> extends Module {
+  /** Takes the steps. */
   readonly cell: RecurrentCell<S>;
   readonly #keep: Readonly<Record<string, number>>;
 
+  /**
+   * @param cell - takes the steps
+   * @throws ArgumentError for a probability that is none
+   */
   constructor(cell: RecurrentCell<S>, options: ZoneoutOptions = {}) {
     super();
     const { h = 0.05, c = 0.5 } = options;

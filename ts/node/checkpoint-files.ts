@@ -29,6 +29,7 @@ export function latestOf(path: string): string {
 
 /** A checkpoint that was loaded. */
 export interface LoadedCheckpoint<T> {
+  /** The file it came from. */
   readonly path: string;
   /** What the reading function returned. */
   readonly value: T;
@@ -49,8 +50,13 @@ export interface LoadedCheckpoint<T> {
 export class CheckpointFiles {
   /** The latest checkpoint. */
   readonly path: string;
+  /** How many of the latest are kept. */
   readonly keep: number;
 
+  /**
+   * @param path - of the latest checkpoint; earlier and best ones are named after it
+   * @throws ArgumentError
+   */
   constructor(path: string, { keep = 1 }: CheckpointFilesOptions = {}) {
     if (!(Number.isSafeInteger(keep) && keep >= 1)) {
       throw new ArgumentError("CheckpointFiles", "keep", "a whole number from 1", keep);

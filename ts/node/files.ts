@@ -12,6 +12,7 @@ export class FileError extends UnrolledError {
   /** The file, as it was given; `-` for standard input. */
   readonly path: string;
 
+  /** @internal */
   constructor(path: string, message: string, cause?: unknown) {
     super("FILE", "FileError", message);
     this.path = path;

@@ -27,6 +27,7 @@ export interface Classification {
 export interface ClassifierScores {
   /** Mean nats. */
   readonly loss: number;
+  /** From 0 to 1. */
   readonly accuracy: number;
   /** With precision, recall and F1. */
   readonly confusion: ConfusionMatrix;

@@ -48,6 +48,7 @@ const POOLINGS: ReadonlyMap<string, Pooling> = new Map(
 
 /** Options of {@link TextClassifier}. */
 export interface TextClassifierOptions extends SequenceEncoderOptions {
+  /** Splits texts. */
   readonly tokenizer: Tokenizer;
   /** Names of the classes, two or more. */
   readonly labels: readonly string[];
@@ -61,13 +62,19 @@ export interface TextClassifierOptions extends SequenceEncoderOptions {
 
 /** Embeddings, recurrent layers, pooling, a linear layer. A text without tokens has the class that the bias prefers. */
 export class TextClassifier extends SequenceEncoder {
+  /** Name of the class in model files. */
   readonly kind = "TextClassifier";
+  /** Splits texts. */
   readonly tokenizer: Tokenizer;
+  /** Names of the classes. */
   readonly labels: readonly string[];
+  /** How the outputs of all steps become one vector. */
   readonly pooling: Pooling;
+  /** Tokens of a text that are read. */
   readonly maxLength: number;
   /** u, (1, outputs of a step); absent without attention */
   readonly query?: Parameter;
+  /** Logits of the classes. */
   readonly head: Linear;
   readonly #attention: DotAttention;
   readonly #weights: ArrayLike<number> | undefined;

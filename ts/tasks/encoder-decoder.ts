@@ -48,6 +48,7 @@ export interface EncoderDecoderOptions {
   readonly targetSize: number;
   /** RNN, LSTM, GRU, or a cell of `defineCell` whose output is its state h. */
   readonly cell: RecurrentClass;
+  /** Units of a layer, H. */
   readonly hiddenSize: number;
   /** Size of the embeddings of both sides; default hiddenSize. */
   readonly embeddingSize?: number | undefined;
@@ -91,6 +92,7 @@ export interface Encoded {
 export interface Decoded {
   /** (B, S, targetSize) */
   readonly logits: Tensor;
+  /** After the last step. */
   readonly state: RecurrentState;
   /** (B, S, T), with attention. */
   readonly weights?: Tensor | undefined;
@@ -101,14 +103,21 @@ const FED = "fed";
 
 /** Two recurrent networks, with or without attention. Sequences are (B, T). */
 export class EncoderDecoder extends Module {
+  /** Of the source's ids. */
   readonly sourceEmbedding: Embedding;
+  /** Of the target's ids. */
   readonly targetEmbedding: Embedding;
+  /** Reads the source. */
   readonly encoder: RecurrentLayer<RecurrentState>;
+  /** Writes the target. */
   readonly decoder: RecurrentLayer<RecurrentState>;
+  /** Null without attention. */
   readonly attention: Attention | null;
   /** W_c, (U, memory and H), with U = H or, tied, the size of the embeddings; null without attention where U = H */
   readonly combine: Linear | null;
+  /** Logits of the target's ids. */
   readonly head: Linear;
+  /** Probability of dropout after the embeddings, between layers and before the output layer. */
   readonly dropout: number;
   readonly #options: EncoderDecoderOptions;
   readonly #topSize: number;

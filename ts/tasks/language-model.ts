@@ -36,9 +36,11 @@ export type RecurrentClass = (new (
 
 /** Options of {@link LanguageModel}. */
 export interface LanguageModelOptions {
+  /** Its tokens are the classes. */
   readonly tokenizer: Tokenizer;
   /** RNN, LSTM, GRU, or a cell of {@link defineCell}. */
   readonly cell: RecurrentClass;
+  /** Units of a layer, H. */
   readonly hiddenSize: number;
   /** Further sizes that the cell takes, for example `{ projectionSize: 64 }`. */
   readonly cellSizes?: CellSizes | undefined;
@@ -96,17 +98,25 @@ const EVALUATION_STEPS = 256;
  * ```
  */
 export class LanguageModel extends Module {
+  /** Name of the class in model files. */
   readonly kind = "LanguageModel";
+  /** Its tokens are the classes. */
   readonly tokenizer: Tokenizer;
   /** Absent when tokens are fed as one-hot vectors. */
   readonly embedding?: Embedding;
+  /** The recurrent layers. */
   readonly rnn: RecurrentLayer<RecurrentState>;
+  /** Logits of the next token. */
   readonly head: Linear;
+  /** Probability of dropout after every layer while training. */
   readonly dropout: number;
+  /** Probability of dropout before the first layer while training. */
   readonly inputDropout: number;
+  /** Whether a dropout mask is the same for all steps of a batch. */
   readonly lockedDropout: boolean;
   readonly #options: LanguageModelOptions;
 
+  /** @throws ArgumentError for options that are out of range or do not go together */
   constructor(options: LanguageModelOptions) {
     super();
     const {

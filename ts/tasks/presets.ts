@@ -26,14 +26,19 @@ import type { LanguageModelOptions } from "./language-model.js";
  * ```
  */
 export interface Preset {
+  /** On the command line. */
   readonly name: string;
   /** Whose recipe it is. */
   readonly source: string;
+  /** Options of the model. */
   readonly model: Omit<LanguageModelOptions, "tokenizer">;
+  /** Draws the parameters. */
   readonly initializer: Initializer;
+  /** How the text is laid out. */
   readonly lanes: LanesOptions;
   /** The optimizer; `options` replace the recipe's own settings. */
   readonly optimizer: (model: Module, options?: OptimizerOptions) => Optimizer;
+  /** Options of `train`. */
   readonly training: Pick<TrainOptions<never, never>, "clipGradNorm" | "clipGradValue" | "lossScale" | "smoothing"> & {
     readonly schedule?: Schedule | undefined;
   };

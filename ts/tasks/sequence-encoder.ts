@@ -15,6 +15,7 @@ import type { RecurrentClass } from "./language-model.js";
 export interface SequenceEncoderOptions {
   /** RNN, LSTM, GRU, or a cell of `defineCell`. */
   readonly cell: RecurrentClass;
+  /** Units of a layer, H. */
   readonly hiddenSize: number;
   /** Default the size of the vectors; without vectors hiddenSize. */
   readonly embeddingSize?: number | undefined;

@@ -32,6 +32,7 @@ import { padded } from "./sequence-encoder.js";
 export interface TranslatorOptions extends Omit<EncoderDecoderOptions, "sourceSize" | "targetSize" | "attention"> {
   /** Of the source. */
   readonly tokenizer: Tokenizer;
+  /** Of the translations. */
   readonly targetTokenizer: Tokenizer;
   /** `DotAttention`, `GeneralAttention`, `ConcatAttention` or `AdditiveAttention`; default: none. */
   readonly attention?: AttentionClass | undefined;
@@ -47,7 +48,9 @@ export interface TranslatorOptions extends Omit<EncoderDecoderOptions, "sourceSi
 
 /** A text and what it becomes. */
 export interface TextPair {
+  /** What is translated. */
   readonly source: string;
+  /** What it means. */
   readonly target: string;
 }
 
@@ -55,6 +58,7 @@ export interface TextPair {
 export interface TranslationBatch {
   /** (B, T), each with an end token. */
   readonly source: Ids;
+  /** Tokens of each source. */
   readonly lengths: Int32Array;
   /** What the decoder is given, (B, S): a start token, then the targets. */
   readonly inputs: Ids;
@@ -76,6 +80,7 @@ export interface TranslateOptions {
 
 /** A translation. */
 export interface Translation {
+  /** The target side. */
   readonly text: string;
   /** ln p of its tokens, their end included. */
   readonly logProbability: number;
@@ -96,11 +101,17 @@ const BATCH = 64;
 
 /** Two tokenizers around an {@link EncoderDecoder}. The source and the target each have an end token, the target a start. */
 export class Translator extends Module {
+  /** Name of the class in model files. */
   readonly kind = "Translator";
+  /** Of the sources. */
   readonly tokenizer: Tokenizer;
+  /** Of the translations. */
   readonly targetTokenizer: Tokenizer;
+  /** The two recurrent networks. */
   readonly network: EncoderDecoder;
+  /** Tokens of a translation at most. */
   readonly maxLength: number;
+  /** Probability that a step of training is given the true token before it. */
   readonly teacherForcing: number;
   readonly labelSmoothing: number;
   readonly #options: TranslatorOptions;

@@ -4,7 +4,9 @@ import { checkShape, fromNested, type NestedNumbers, sizeOf } from "./tensor.js"
 
 /** An n-dimensional array of 32-bit integers, row-major. */
 export class Ids {
+  /** The integers, row-major. */
   readonly data: Int32Array;
+  /** Length of each axis. */
   readonly shape: readonly number[];
   /** Number of integers. */
   readonly size: number;

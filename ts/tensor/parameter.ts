@@ -33,6 +33,7 @@ export function noteInitialization(): void {
 export class Parameter extends Tensor {
   /** Path from the model that was initialised, for example `encoder.weight_ih_l0`. */
   name = "";
+  /** Draws the first value; null: zeros. */
   readonly initializer: Initializer | null;
   /** Packed forms for products, [for x.Wt, for dy.W]; made when first needed. @internal */
   readonly packed: [PackedForm | null, PackedForm | null] = [null, null];
@@ -55,6 +56,7 @@ export class Parameter extends Tensor {
     return this.requiresGrad;
   }
 
+  /** False freezes it. */
   set trainable(value: boolean) {
     this.requiresGrad = value;
   }

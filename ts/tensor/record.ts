@@ -58,7 +58,9 @@ export interface GradientOptions extends RecordContext {
 
 /** What {@link gradients} returns: copies, nothing to dispose of. */
 export interface Gradients {
+  /** Value of the loss. */
   readonly loss: number;
+  /** The gradient of each tensor, row-major. */
   readonly grads: Map<Tensor, Float32Array>;
 }
 

@@ -15,12 +15,15 @@ export const MAX_DIMENSIONS = 8;
 
 /** A plain copy of a tensor, as {@link Module.run} returns it. */
 export interface PlainTensor {
+  /** Row-major. */
   readonly data: Float32Array;
+  /** Length of each axis. */
   readonly shape: readonly number[];
 }
 
 /** An n-dimensional array of the core; immutable, except for parameters. */
 export class Tensor {
+  /** Length of each axis. */
   readonly shape: readonly number[];
   /** Number of elements. */
   readonly size: number;

@@ -66,6 +66,7 @@ export class CharTokenizer implements Tokenizer {
 
   /**
    * @param characters - The vocabulary, ids in this order: distinct, one code point each.
+   * @throws TokenizerError for anything else
    */
   constructor(characters: readonly string[], options: CharTokenizerOptions = {}) {
     this.unknown = options.unknown ?? "error";

@@ -31,6 +31,7 @@ export interface TokenDecoder {
 
 /** A tokenizer as JSON data. */
 export interface TokenizerJSON {
+  /** Which tokenizer it is. */
   readonly kind: string;
   readonly [field: string]: unknown;
 }

@@ -53,7 +53,9 @@ export class VocabularyTokenizer implements Tokenizer {
   readonly eos = 2;
   /** Id of all words outside the vocabulary. */
   readonly unknown = 3;
+  /** What a word is. */
   readonly split: WordSplit;
+  /** Whether words are lower-cased first. */
   readonly lowerCase: boolean;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #split: (text: string) => string[];

@@ -66,6 +66,7 @@ export class WordTokenizer implements Tokenizer {
   /**
    * @param characters - One code point each, distinct.
    * @param words - As the splitting rule makes them, mostly with their leading space, distinct.
+   * @throws TokenizerError for anything else
    */
   constructor(characters: readonly string[], words: readonly string[]) {
     this.characters = characters;

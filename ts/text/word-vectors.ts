@@ -13,7 +13,9 @@ import { runScope } from "../tensor/scope.js";
 
 /** A word and how close it is. */
 export interface Neighbour {
+  /** The word. */
   readonly word: string;
+  /** Row of its vector. */
   readonly id: number;
   /** Cosine, or the score of 3CosMul. */
   readonly similarity: number;
@@ -59,6 +61,7 @@ const [QUESTIONS, WORDS] = [256, 4096];
 
 /** Words and a vector for each. */
 export class WordVectors {
+  /** Word of each row. */
   readonly words: readonly string[];
   /** D, numbers of a vector. */
   readonly size: number;

@@ -33,6 +33,10 @@ export class Adadelta extends Optimizer {
   readonly #rho: number;
   readonly #epsilon: number;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: AdadeltaOptions = {}) {
     super(target, 1, options);
     const { rho = 0.9, epsilon = 1e-6 } = options;

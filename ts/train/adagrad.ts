@@ -39,6 +39,10 @@ export class Adagrad extends Optimizer {
   readonly #epsilon: number;
   readonly #epsilonInside: boolean;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: AdagradOptions = {}) {
     super(target, 1e-2, options);
     const { lrDecay = 0, initialAccumulatorValue = 0, epsilon = 1e-10, epsilonInside = false } = options;

@@ -43,6 +43,10 @@ export class Adam extends Optimizer {
   readonly #amsgrad: boolean;
   readonly #epsilonBeforeCorrection: boolean;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: AdamOptions = {}) {
     super(target, 1e-3, options);
     const { betas = [0.9, 0.999], epsilon = 1e-8, amsgrad = false, epsilonBeforeCorrection = false } = options;

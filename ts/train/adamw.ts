@@ -20,6 +20,10 @@ export class AdamW extends Adam {
   protected override readonly kind = "AdamW";
   protected override readonly decoupled = true;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: AdamWOptions = {}) {
     super(target, { weightDecay: 0.01, ...options });
   }

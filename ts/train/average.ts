@@ -14,6 +14,7 @@ import { checkRange } from "./optimizer.js";
 export interface WeightAverageState {
   /** Values averaged so far. */
   readonly count: number;
+  /** The averages. */
   readonly tensors: StateDict;
 }
 

@@ -50,6 +50,10 @@ export class AveragedSGD extends Optimizer {
   #averageAfter: number;
   readonly #trigger: NonMonotoneTrigger | undefined;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: AveragedSGDOptions = {}) {
     super(target, 1e-2, options);
     const { trigger, alpha = 0.75 } = options;

@@ -32,13 +32,17 @@ export interface FinderOptions<M, B>
 
 /** One update of the test. */
 export interface FinderPoint {
+  /** Learning rate of the update. */
   readonly lr: number;
+  /** Of the update, in nats. */
   readonly loss: number;
+  /** The smoothed loss, corrected for its start. */
   readonly smoothLoss: number;
 }
 
 /** What {@link findLearningRate} gives. */
 export interface FinderResult {
+  /** Every update that was made. */
   readonly points: readonly FinderPoint[];
   /** The rate where the loss falls fastest; undefined where it never falls. */
   readonly suggestion: number | undefined;

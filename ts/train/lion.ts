@@ -29,6 +29,10 @@ export class Lion extends Optimizer {
   readonly #beta1: number;
   readonly #beta2: number;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: LionOptions = {}) {
     super(target, 1e-4, options);
     const { betas = [0.9, 0.99] } = options;

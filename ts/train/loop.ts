@@ -15,6 +15,7 @@ import type { ReduceOnPlateau } from "./schedules/plateau.js";
 
 /** Batches by number; see `Lanes`, which is one. `index` goes on over epochs of `length` batches. */
 export interface BatchSource<B> {
+  /** Batches of an epoch. */
   readonly length: number;
   /** Batch `index`, from 0; the same index gives the same batch. */
   batch(index: number): B;
@@ -77,6 +78,7 @@ export interface ReplicaSession<B> {
 
 /** How batches are split among threads; made by `replicas`. */
 export interface Replication<B> {
+  /** Threads, the calling one included. */
   readonly n: number;
   /** @internal */
   open(run: ReplicatedRun<B>): Promise<ReplicaSession<B>>;
@@ -84,6 +86,7 @@ export interface Replication<B> {
 
 /** Options of {@link train}. */
 export interface TrainOptions<M, B> extends ClipOptions {
+  /** Of the model's parameters. */
   readonly optimizer: Optimizer;
   /** Default: the model's own `loss(batch, state)`. */
   readonly loss?: LossFunction<M, B> | undefined;
@@ -160,6 +163,7 @@ export interface TrainOptions<M, B> extends ClipOptions {
 
 /** The run begins. */
 export interface StartEvent {
+  /** Tells the events apart. */
   readonly kind: "start";
   /** Values that are trained. */
   readonly parameters: number;
@@ -171,6 +175,7 @@ export interface StartEvent {
 
 /** Some updates were made: every `reportEvery`, and the last. */
 export interface UpdateEvent {
+  /** Tells the events apart. */
   readonly kind: "update";
   /** Updates so far. */
   readonly update: number;
@@ -184,6 +189,7 @@ export interface UpdateEvent {
   readonly smoothLoss: number;
   /** Global norm of the latest gradients, before clipping (of the scaled loss). */
   readonly gradNorm: number;
+  /** Learning rate of this update. */
   readonly lr: number;
   /** Targets (for batches without a `count`: batches) a second since the event before, the time of updates only. */
   readonly charsPerSecond: number;
@@ -193,11 +199,15 @@ export interface UpdateEvent {
 
 /** The validation data were evaluated. */
 export interface ValidEvent {
+  /** Tells the events apart. */
   readonly kind: "valid";
+  /** Updates made so far. */
   readonly update: number;
+  /** The current epoch, from 1. */
   readonly epoch: number;
   /** Mean loss in nats over all targets. */
   readonly loss: number;
+  /** The loss in bits a token; of character models bits a character. */
   readonly bitsPerChar: number;
   /** Whether it is the lowest so far. */
   readonly best: boolean;
@@ -205,15 +215,21 @@ export interface ValidEvent {
 
 /** A sample of what the model makes. */
 export interface SampleEvent {
+  /** Tells the events apart. */
   readonly kind: "sample";
+  /** Updates made so far. */
   readonly update: number;
+  /** The current epoch, from 1. */
   readonly epoch: number;
+  /** What the `sample` option made. */
   readonly text: string;
 }
 
 /** An epoch was completed. */
 export interface EpochEvent {
+  /** Tells the events apart. */
   readonly kind: "epoch";
+  /** Updates made so far. */
   readonly update: number;
   /** The epoch that ended, from 1. */
   readonly epoch: number;
@@ -223,8 +239,11 @@ export interface EpochEvent {
 
 /** The run can go on from here: see `resume`. */
 export interface CheckpointEvent {
+  /** Tells the events apart. */
   readonly kind: "checkpoint";
+  /** Updates made so far. */
   readonly update: number;
+  /** Epoch of that update, from 1. */
   readonly epoch: number;
   /** A model file with everything else that a run needs. */
   readonly bytes: Uint8Array;
@@ -232,10 +251,13 @@ export interface CheckpointEvent {
 
 /** The run is over. */
 export interface EndEvent {
+  /** Tells the events apart. */
   readonly kind: "end";
   /** All updates made; no more improvement (`earlyStop`); ended by the signal; or the iteration was left. */
   readonly reason: "completed" | "early" | "aborted" | "stopped";
+  /** Updates made so far. */
   readonly update: number;
+  /** Epoch of the last update, from 1. */
   readonly epoch: number;
   /** The smoothed training loss, NaN when there was no update. */
   readonly smoothLoss: number;

@@ -44,6 +44,10 @@ export class NAdam extends Optimizer {
   /** M_t of the latest t asked for: a function of t alone, kept because it is a long product. */
   #product = { step: 0, value: 1 };
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: NAdamOptions = {}) {
     super(target, 2e-3, options);
     const { betas = [0.9, 0.999], epsilon = 1e-8, momentumDecay = 4e-3, decoupledWeightDecay = false } = options;

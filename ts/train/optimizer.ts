@@ -63,6 +63,7 @@ export interface UpdateResult {
 export interface OptimizerState {
   /** Name of the optimizer, for example `"Adam"`. */
   readonly kind: string;
+  /** Learning rate. */
   readonly lr: number;
   /** Calls of `update` so far. */
   readonly updates: number;
@@ -118,6 +119,7 @@ export abstract class Optimizer {
   /**
    * @param target - a module, for all its parameters, or the parameters
    * @param lr - where the options have none
+   * @throws ArgumentError for a setting that is out of its range
    */
   protected constructor(target: Module | Iterable<Parameter>, lr: number, options: OptimizerOptions) {
     const { weightDecay = 0, maxNorm = Infinity, decay = () => true, groups = [] } = options;
@@ -195,6 +197,7 @@ export abstract class Optimizer {
     return this.#lr;
   }
 
+  /** @throws ArgumentError unless it is finite and at least 0 */
   set lr(value: number) {
     if (!(value >= 0 && value < Infinity))
       throw new ArgumentError("optimizer", "lr", "a finite number, at least 0", value);

@@ -23,6 +23,7 @@ export interface OverlappingBatch extends Batch {
 
 /** What {@link overlappingLanes} returns, for `train(model, data, { loss, ... })`. */
 export interface OverlappingTraining<M> {
+  /** Batches of the windows. */
   readonly data: BatchSource<OverlappingBatch>;
   /** Also takes plain batches, for validation. */
   readonly loss: LossFunction<M, Batch>;

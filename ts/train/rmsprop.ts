@@ -44,6 +44,10 @@ export class RMSprop extends Optimizer {
   readonly #momentum: number;
   readonly #centered: boolean;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: RMSpropOptions = {}) {
     super(target, 1e-2, options);
     const { alpha = 0.99, epsilon = 1e-8, epsilonInside = false, momentum = 0, centered = false } = options;

@@ -45,6 +45,10 @@ export class SGD extends Optimizer {
   readonly #maximize: boolean;
   readonly #lrInVelocity: boolean;
 
+  /**
+   * @param target - a module, for all its parameters, or the parameters
+   * @throws ArgumentError for a setting that is out of its range
+   */
   constructor(target: Module | Iterable<Parameter>, options: SGDOptions = {}) {
     super(target, 1e-3, options);
     const { momentum = 0, dampening = 0, nesterov = false, maximize = false, lrInVelocity = false } = options;
@@ -66,6 +70,7 @@ export class SGD extends Optimizer {
     return this.#momentum;
   }
 
+  /** @throws ArgumentError below 0, or where it would begin or end to be 0 */
   set momentum(value: number) {
     checkRange("SGD", "momentum", value, 0, Infinity);
     if ((value === 0) !== (this.#momentum === 0)) {

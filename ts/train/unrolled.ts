@@ -20,6 +20,7 @@ export type NamedGradients = Map<string, Float32Array>;
 
 /** What {@link unrolledGradients} returns. */
 export interface UnrolledGradients {
+  /** Value of the loss. */
   readonly loss: number;
   /** Of each copy, in the order given; zeros where the loss does not depend on a parameter. */
   readonly copies: readonly NamedGradients[];

@@ -24,8 +24,11 @@ import { ArgumentError } from "../errors.js";
 
 /** Steps of one window: unrolled from `start`, learning from the losses of `from` on, up to but without `end`. */
 export interface TruncatedWindow {
+  /** First step that is unrolled. */
   readonly start: number;
+  /** First step whose loss counts. */
   readonly from: number;
+  /** After its last step. */
   readonly end: number;
 }
 

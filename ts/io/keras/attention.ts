@@ -25,12 +25,14 @@ const HIDDEN = 1e9;
 
 /** Inputs: queries (B, Tq, D), values (B, Tv, D), keys (B, Tv, D) if other than the values. */
 export class KerasAttention extends KerasLayer {
+  /** How queries and keys are compared. */
   readonly scoreMode: "dot" | "concat" | "additive";
   /** A scalar, or (D) in additive attention. */
   scale: Parameter | null;
   /** A scalar, where the mode is concat. */
   concatScoreWeight: Parameter | null;
 
+  /** @internal */
   constructor(config: LayerConfig, scoreMode: "dot" | "concat" | "additive", values: ReadonlyMap<string, PlainTensor>) {
     super(config);
     this.scoreMode = scoreMode;

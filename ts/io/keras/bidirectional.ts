@@ -17,10 +17,14 @@ export type MergeMode = "concat" | "sum" | "mul" | "ave" | "none";
 
 /** Inputs: x (B, T, I), then the initial states of both directions if any. */
 export class KerasBidirectional extends KerasLayer {
+  /** Reads from the start. */
   readonly forwardLayer: KerasRecurrent;
+  /** Reads from the end. */
   readonly backwardLayer: KerasRecurrent;
+  /** How the two outputs become one. */
   readonly mergeMode: MergeMode;
 
+  /** @internal */
   constructor(config: LayerConfig, forwardLayer: KerasRecurrent, backwardLayer: KerasRecurrent) {
     super(config);
     this.forwardLayer = forwardLayer;

@@ -8,6 +8,7 @@ import type { LayerWeights } from "./weights.js";
 
 /** What goes from layer to layer. */
 export interface Flow {
+  /** What flows. */
   readonly value: Tensor | Ids;
   /** (B, T), 0 for steps that do not count; null: all count. */
   readonly mask: Ids | null;
@@ -19,6 +20,7 @@ export abstract class KerasLayer extends Module {
   readonly name: string;
   readonly #label: string;
 
+  /** @internal */
   constructor(config: LayerConfig) {
     super();
     this.name = config.text("name", "");

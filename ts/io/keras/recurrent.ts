@@ -37,16 +37,24 @@ export interface RunOptions {
  * drops features of x, the same at all steps; `recurrent_dropout` is left out.
  */
 export class KerasRecurrent extends KerasLayer {
+  /** The layer of this package that computes it. */
   readonly cell: Module & StepLayer;
+  /** Of the inputs. */
   readonly dropout: LockedDropout;
+  /** Whether the output has every step, or the last alone. */
   readonly returnSequences: boolean;
+  /** Whether the states are outputs too. */
   readonly returnState: boolean;
+  /** Whether it reads from the end. */
   readonly goBackwards: boolean;
+  /** Whether a batch goes on from the state of the one before. */
   readonly stateful: boolean;
+  /** Whether masked steps put out zeros. */
   readonly zeroOutputForMask: boolean;
   readonly #states: StateNames;
   readonly #carried: CarriedState<RecurrentState> | null;
 
+  /** @internal */
   constructor(config: LayerConfig, cell: Module & StepLayer, states: StateNames) {
     super(config);
     this.cell = cell;

@@ -28,7 +28,9 @@ const OPSET = 17;
 export interface TokenModel {
   /** Absent where tokens are fed as one-hot vectors. */
   readonly embedding?: Embedding;
+  /** The recurrent layers. */
   readonly rnn: RecurrentLayer<RecurrentState>;
+  /** Logits of tokens. */
   readonly head: Linear;
 }
 

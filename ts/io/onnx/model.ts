@@ -28,6 +28,7 @@ import { decodeTensor, elementType, isPlainTensor, type PlainValue, type Value }
 
 /** What a model takes. */
 export interface OnnxInput {
+  /** As the graph calls it. */
   readonly name: string;
   /** Real numbers come as tensors, whole ones as ids. */
   readonly type: "real" | "whole";
@@ -89,7 +90,9 @@ interface Plan {
  * trained.
  */
 export class OnnxModel extends Module {
+  /** Other values of the graph, by name. */
   readonly weights: Weights;
+  /** Layers made of nodes, in the order of the graph. */
   readonly layers: readonly Module[];
   readonly #plan: Plan;
 

@@ -339,6 +339,7 @@ function axisLength(message: Uint8Array): number | string {
 /** A tensor to write. */
 export interface WritableTensor {
   readonly name: string;
+  /** Length of each axis. */
   readonly shape: readonly number[];
   /** float32, or int64. */
   readonly data: Float32Array | readonly number[];

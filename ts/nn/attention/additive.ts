@@ -60,6 +60,11 @@ export class AdditiveAttention extends TanhAttention {
   /** W_m, (A, memorySize), and b, (A) */
   readonly key: Linear;
 
+  /**
+   * @param querySize - features of a query
+   * @param memorySize - features of a position of the memory
+   * @throws ArgumentError
+   */
   constructor(querySize: number, memorySize: number, options: AdditiveAttentionOptions = {}) {
     super(querySize, memorySize, options);
     this.query = new Linear(querySize, this.units, { bias: false });
@@ -82,6 +87,11 @@ export class ConcatAttention extends TanhAttention {
   /** W, (A, querySize + memorySize); first values by Glorot & Bengio 2010. */
   weight: Parameter;
 
+  /**
+   * @param querySize - features of a query
+   * @param memorySize - features of a position of the memory
+   * @throws ArgumentError
+   */
   constructor(querySize: number, memorySize: number, options: AdditiveAttentionOptions = {}) {
     super(querySize, memorySize, options);
     this.weight = new Parameter([this.units, querySize + memorySize], xavierUniform());

@@ -49,8 +49,11 @@ export const MASKED = -1e30;
 
 /** Base of all attentions. */
 export abstract class Attention extends Module {
+  /** Features of a query. */
   readonly querySize: number;
+  /** Features of a position of the memory. */
   readonly memorySize: number;
+  /** Factor of the scores. */
   readonly scale: number;
 
   /** @internal */

@@ -12,10 +12,12 @@ import type { Attended, Attention, AttentionMemory } from "./attention.js";
 
 /** An attention and the layer that joins query and context. */
 export class AttentionalState<A extends Attention = Attention> extends Module {
+  /** What finds the context. */
   readonly attention: A;
   /** W_c, (querySize, memorySize + querySize); without bias */
   readonly combine: Linear;
 
+  /** Declares W_c for the sizes of an attention. */
   constructor(attention: A) {
     super();
     const { querySize, memorySize } = attention;

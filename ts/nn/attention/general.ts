@@ -14,6 +14,11 @@ export class GeneralAttention extends Attention {
   /** W, (querySize, memorySize); first values by Glorot & Bengio 2010. */
   weight: Parameter;
 
+  /**
+   * @param querySize - features of a query
+   * @param memorySize - features of a position of the memory
+   * @throws ArgumentError
+   */
   constructor(querySize: number, memorySize: number, options: AttentionOptions = {}) {
     super(querySize, memorySize, options);
     this.weight = new Parameter([querySize, memorySize], xavierUniform());

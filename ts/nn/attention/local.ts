@@ -29,6 +29,7 @@ export class LocalAttention<A extends Attention = Attention> extends Attention {
   /**
    * @param inner - what scores the positions, its scale included
    * @param window - D, positions on each side; the paper has 10
+   * @throws ArgumentError unless the window is a whole number from 1
    */
   constructor(inner: A, window: number) {
     super(inner.querySize, inner.memorySize, { scale: inner.scale });

@@ -22,6 +22,11 @@ export interface IRNNOptions extends RecurrentOptions {
 
 /** Elman layers of ReLUs that start as the identity. State: h of (numLayers * directions, B, H). */
 export class IRNN extends RNN {
+  /**
+   * @param inputSize - features of each input step, I
+   * @param hiddenSize - units, H
+   * @throws ArgumentError
+   */
   constructor(inputSize: number, hiddenSize: number, options: IRNNOptions = {}) {
     const { scale = 1, initializer = normal(0, 0.001), ...others } = options;
     if (!Number.isFinite(scale)) throw new ArgumentError("IRNN", "scale", "a finite number", scale);

@@ -41,7 +41,9 @@ export interface CellSizes {
 
 /** Options of the layer that a kind depends on. */
 export interface CompiledOptions {
+  /** Whether gates have biases; default true. */
   readonly bias?: boolean;
+  /** Draws the parameters that the equations give no first value; default as PyTorch, U(-1/sqrt(H), 1/sqrt(H)). */
   readonly initializer?: Initializer;
   /** Computes step by step with ordinary operations: slow, to compare with. */
   readonly reference?: boolean;

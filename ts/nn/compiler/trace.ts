@@ -96,25 +96,41 @@ export interface CellTools {
   mean(value: Value): Value;
   /** The activation of a name; alpha as leakyRelu (default 0.01) and elu (default 1) take it. */
   activation(name: ActivationName, value: Value, alpha?: number): Value;
+  /** x. */
   readonly identity: UnaryTool;
+  /** Hyperbolic tangent. */
   readonly tanh: UnaryTool;
+  /** 1 / (1 + e^-x). */
   readonly sigmoid: UnaryTool;
+  /** max(x, 0). */
   readonly relu: UnaryTool;
+  /** log(1 + e^x). */
   readonly softplus: UnaryTool;
+  /** x / (1 + |x|). */
   readonly softsign: UnaryTool;
   /** x / 6 + 1/2, cut to [0, 1], as in PyTorch and Keras 3. */
   readonly hardSigmoid: UnaryTool;
   /** 0.2 x + 0.5, cut to [0, 1], as in ONNX and TensorFlow.js. */
   readonly hardSigmoidOnnx: UnaryTool;
+  /** x cut to [-1, 1]. */
   readonly hardTanh: UnaryTool;
+  /** -x. */
   readonly neg: UnaryTool;
+  /** e^x. */
   readonly exp: UnaryTool;
+  /** Natural logarithm. */
   readonly log: UnaryTool;
+  /** Square root. */
   readonly sqrt: UnaryTool;
+  /** x x. */
   readonly square: UnaryTool;
+  /** |x|. */
   readonly abs: UnaryTool;
+  /** 1 / x. */
   readonly reciprocal: UnaryTool;
+  /** Sine of x in radians. */
   readonly sin: UnaryTool;
+  /** Cosine of x in radians. */
   readonly cos: UnaryTool;
   /** Default slope 0.01. */
   leakyRelu(value: Value, slope?: number): Value;

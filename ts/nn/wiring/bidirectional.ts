@@ -80,22 +80,28 @@ function runBackwards<L extends SequenceModule>(
  * from t on); the state is that after the first input.
  */
 export class Backwards<L extends SequenceModule> extends Module {
+  /** The layer that is given the reversed sequences. */
   readonly layer: L;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional = true;
 
+  /** Wraps a recurrent layer or a wiring. */
   constructor(layer: L) {
     super();
     this.layer = layer;
   }
 
+  /** Features of each input step, I. */
   get inputSize(): number {
     return this.layer.inputSize;
   }
 
+  /** Features of each output step. */
   get outputSize(): number {
     return this.layer.outputSize;
   }
 
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   get batchFirst(): boolean {
     return this.layer.batchFirst;
   }
@@ -121,12 +127,19 @@ export type BidirectionalState<F extends SequenceModule, B extends SequenceModul
 
 /** Two layers over the same sequences, the second reading them backwards; as Keras's layer of that name. */
 export class Bidirectional<F extends SequenceModule, B extends SequenceModule> extends Module {
+  /** Reads from the start. */
   readonly forwardLayer: F;
+  /** Reads from the end. */
   readonly backwardLayer: B;
+  /** How the two outputs become one. */
   readonly merge: Merge;
+  /** Features of each input step, I. */
   readonly inputSize: number;
+  /** Features of each output step. */
   readonly outputSize: number;
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   readonly batchFirst: boolean;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional = true;
 
   /** @throws ArgumentError when the two layers do not fit together, or are one */

@@ -47,10 +47,15 @@ export interface ConditionedSequenceOptions<L extends SequenceModule> extends Wi
 
 /** A layer that reads a context vector beside its inputs. */
 export class Conditioned<L extends SequenceModule> extends Module {
+  /** The layer that reads inputs and context. */
   readonly layer: L;
+  /** Features of the context. */
   readonly contextSize: number;
+  /** Whether every step reads the context, or the first alone. */
   readonly at: "every" | "first";
+  /** Features of each input step, without the context. */
   readonly inputSize: number;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional: boolean;
 
   /**
@@ -73,10 +78,12 @@ export class Conditioned<L extends SequenceModule> extends Module {
     this.bidirectional = layer.bidirectional;
   }
 
+  /** Features of each output step. */
   get outputSize(): number {
     return this.layer.outputSize;
   }
 
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   get batchFirst(): boolean {
     return this.layer.batchFirst;
   }

@@ -32,8 +32,11 @@ import {
  * (dilation * n, B, H), the states that step 0 will go on from first.
  */
 export class Dilated<L extends SequenceModule> extends Module {
+  /** The layer that runs over the interleaved sequences. */
   readonly layer: L;
+  /** Steps from a state to the one it goes on to. */
   readonly dilation: number;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional = false;
 
   /** @throws ArgumentError unless dilation is an integer of 1 or more and the layer reads forwards only */
@@ -45,14 +48,17 @@ export class Dilated<L extends SequenceModule> extends Module {
     this.dilation = dilation;
   }
 
+  /** Features of each input step, I. */
   get inputSize(): number {
     return this.layer.inputSize;
   }
 
+  /** Features of each output step. */
   get outputSize(): number {
     return this.layer.outputSize;
   }
 
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   get batchFirst(): boolean {
     return this.layer.batchFirst;
   }

@@ -52,13 +52,21 @@ type StateName<L extends readonly SequenceModule[], I extends keyof L & string> 
  * ```
  */
 export class RecurrentStack<L extends readonly SequenceModule[]> extends Module {
+  /** The lowest first. */
   readonly layers: readonly [...L];
+  /** What a layer gets besides the output of the layer below. */
   readonly skip: LayerSkip;
+  /** Whether the output is that of all layers together. */
   readonly combined: boolean;
+  /** Probability of dropout between layers while training. */
   readonly dropout: number;
+  /** Features of each input step, I. */
   readonly inputSize: number;
+  /** Features of each output step. */
   readonly outputSize: number;
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   readonly batchFirst: boolean;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional: boolean;
 
   /** @throws ArgumentError when a layer's input is not of the size of what the layers below and the skips give */

@@ -24,7 +24,9 @@ export interface WiringOptions<S extends RecurrentState>
 
 /** A recurrent layer, or a wiring of some. */
 export interface SequenceModule<S extends RecurrentState = RecurrentState> extends Module {
+  /** Features of each input step, I. */
   readonly inputSize: number;
+  /** Features of each output step. */
   readonly outputSize: number;
   /** Sequences are (B, T, ...), else (T, B, ...). */
   readonly batchFirst: boolean;

@@ -34,9 +34,13 @@ export type TimeSkipState<L extends SequenceModule> = PartState<"layer", StateOf
 
 /** A layer that also sees its own output of `distance` steps before. */
 export class TimeSkip<L extends SequenceModule> extends Module {
+  /** The layer that reads inputs and earlier outputs. */
   readonly layer: L;
+  /** Steps back to the output that is seen, k. */
   readonly distance: number;
+  /** Features of each input step, without the skip. */
   readonly inputSize: number;
+  /** Whether it also, or only, reads sequences from their end. */
   readonly bidirectional = false;
 
   /**
@@ -57,10 +61,12 @@ export class TimeSkip<L extends SequenceModule> extends Module {
     this.inputSize = layer.inputSize - layer.outputSize;
   }
 
+  /** Features of each output step. */
   get outputSize(): number {
     return this.layer.outputSize;
   }
 
+  /** Whether sequences are (B, T, ...); else (T, B, ...). */
   get batchFirst(): boolean {
     return this.layer.batchFirst;
   }

@@ -22,6 +22,7 @@ export interface BagOfWordsBatch {
   readonly contexts: Ids;
   /** (N) */
   readonly targets: Ids;
+  /** Words that are missing, the targets. */
   readonly count: number;
 }
 
@@ -32,6 +33,11 @@ export class ContinuousBagOfWords extends Module {
   /** V, (V, D) */
   readonly outputVectors: Parameter;
 
+  /**
+   * @param vocabSize - words, V
+   * @param size - length of a vector, D
+   * @throws ArgumentError unless both are whole numbers from 1
+   */
   constructor(vocabSize: number, size: number) {
     super();
     checkSize("ContinuousBagOfWords", "vocabSize", vocabSize);

@@ -28,6 +28,7 @@ export interface CoOccurrences {
   readonly contexts: Ids;
   /** X, (N), each above 0. */
   readonly counts: Float32Array;
+  /** Pairs. */
   readonly count: number;
 }
 
@@ -45,6 +46,11 @@ export class GloVe extends Module {
   /** b~, (V) */
   readonly contextBias: Parameter;
 
+  /**
+   * @param vocabSize - words, V
+   * @param size - length of a vector, D
+   * @throws ArgumentError unless both are whole numbers from 1
+   */
   constructor(vocabSize: number, size: number) {
     super();
     checkSize("GloVe", "vocabSize", vocabSize);

@@ -27,6 +27,7 @@ export interface SkipGramBatch {
   readonly contexts: Ids;
   /** (N, K) */
   readonly negatives: Ids;
+  /** Pairs. */
   readonly count: number;
 }
 
@@ -37,6 +38,11 @@ export class SkipGram extends Module {
   /** v, (V, D) */
   readonly outputVectors: Parameter;
 
+  /**
+   * @param vocabSize - words, V
+   * @param size - length of a vector, D
+   * @throws ArgumentError unless both are whole numbers from 1
+   */
   constructor(vocabSize: number, size: number) {
     super();
     checkSize("SkipGram", "vocabSize", vocabSize);

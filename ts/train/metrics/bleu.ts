@@ -17,6 +17,7 @@ export interface BleuScore {
   readonly score: number;
   /** p_1 to p_4 in percent, smoothed. */
   readonly precisions: readonly number[];
+  /** Factor below 1 for hypotheses that are shorter than the references. */
   readonly brevityPenalty: number;
   /** Tokens of all hypotheses. */
   readonly hypothesisLength: number;

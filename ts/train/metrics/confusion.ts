@@ -14,8 +14,11 @@ import { type Classes, checkClass, eachRow, flat } from "./targets.js";
 
 /** Of one class, or of several together. */
 export interface ClassScores {
+  /** Of what was predicted to be the class, the fraction that is. */
   readonly precision: number;
+  /** Of what is the class, the fraction that was found. */
   readonly recall: number;
+  /** Harmonic mean of precision and recall. */
   readonly f1: number;
   /** Targets. */
   readonly support: number;
@@ -28,7 +31,11 @@ export class ConfusionMatrix {
   /** Row-major (K, K): row = target, column = prediction. */
   readonly counts: Float64Array;
 
-  /** @param classes - how many, or their names */
+  /**
+   * No pairs yet.
+   * @param classes - how many, or their names
+   * @throws ArgumentError
+   */
   constructor(classes: number | readonly string[]) {
     if (typeof classes === "number" && !(Number.isSafeInteger(classes) && classes >= 1)) {
       throw new ArgumentError("ConfusionMatrix", "classes", "a whole number from 1, or names", classes);

@@ -27,6 +27,7 @@ export interface ReduceOnPlateauOptions {
 
 /** Everything a {@link ReduceOnPlateau} needs to go on as if never stopped; numbers only, which JSON keeps. */
 export interface PlateauState {
+  /** The learning rate it has come to. */
   readonly lr: number;
   /** Best metric so far, null before the first. */
   readonly best: number | null;
@@ -53,6 +54,10 @@ export class ReduceOnPlateau {
   #badCount = 0;
   #cooldownLeft = 0;
 
+  /**
+   * @param lr - the learning rate at first
+   * @throws ArgumentError naming the option
+   */
   constructor(lr: number, options: ReduceOnPlateauOptions = {}) {
     checkRate("ReduceOnPlateau", "lr", lr);
     this.#lr = lr;
