@@ -38,6 +38,7 @@ interface Live extends Hypothesis {
 /**
  * The best continuations of a prompt, best first; of equal ones that of the better ancestor and the lower token.
  * @param prompt - ids, at least one
+ * @throws ArgumentError for an option out of its range, or a prompt without tokens
  */
 export function beamSearch(model: Streamable, prompt: Int32Array, options: BeamSearchOptions = {}): Hypothesis[] {
   const { beamWidth = 4, maxTokens = 100, end, lengthPenalty = 0 } = options;

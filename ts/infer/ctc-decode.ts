@@ -67,6 +67,7 @@ function sequencesOf(where: string, logits: PlainTensor, options: CtcDecodeOptio
 /**
  * The labels of the best path of each sequence.
  * @param logits - (B, T, K) or (T, K), as `model.run` returns them
+ * @throws ShapeError, ArgumentError (blank, lengths, beam)
  */
 export function ctcGreedyDecode(logits: PlainTensor, options: CtcDecodeOptions = {}): number[][] {
   const { blank, sequences } = sequencesOf("ctcGreedyDecode", logits, options);
@@ -98,6 +99,7 @@ function prefix(parent: Prefix | null, label: number): Prefix {
 /**
  * The most probable labellings of each sequence, best first, by prefix beam search.
  * @param logits - (B, T, K) or (T, K), before softmax, as `model.run` returns them
+ * @throws ShapeError, ArgumentError (blank, lengths, beam)
  */
 export function ctcBeamSearch(logits: PlainTensor, options: CtcBeamOptions = {}): Labelling[][] {
   const where = "ctcBeamSearch";

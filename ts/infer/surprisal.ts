@@ -39,6 +39,7 @@ export interface WordSurprisal {
  * Surprisal of tokens under given logits.
  * @param logits - (T, V): row t is what the model says before token t
  * @param tokens - T ids
+ * @throws ShapeError, ArgumentError (an id that is no token)
  */
 export function tokenSurprisal(logits: PlainTensor, tokens: ArrayLike<number>): TokenSurprisal {
   const where = "tokenSurprisal";

@@ -89,6 +89,7 @@ export function tensorBoardHeader(wallTime: number): Uint8Array {
  * @param step - for example updates so far, a whole number from 0
  * @param scalars - values by tag, for example `{ "loss/train": 1.5 }`
  * @param wallTime - seconds since 1970
+ * @throws ArgumentError unless the step is a whole number from 0
  */
 export function tensorBoardScalars(
   step: number,

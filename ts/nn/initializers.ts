@@ -10,7 +10,10 @@ function finite(where: string, option: string, value: number): void {
   if (!Number.isFinite(value)) throw new ArgumentError(where, option, "a finite number", value);
 }
 
-/** Uniform on [low, high). */
+/**
+ * Uniform on [low, high).
+ * @throws ArgumentError for a number that is not finite
+ */
 export function uniform(low: number, high: number): Initializer {
   finite("uniform", "low", low);
   finite("uniform", "high", high);
@@ -21,7 +24,10 @@ export function uniform(low: number, high: number): Initializer {
   };
 }
 
-/** Normal with the given mean (default 0) and standard deviation (default 1). */
+/**
+ * Normal with the given mean (default 0) and standard deviation (default 1).
+ * @throws ArgumentError for a number that is not finite
+ */
 export function normal(mean = 0, standardDeviation = 1): Initializer {
   finite("normal", "mean", mean);
   finite("normal", "standardDeviation", standardDeviation);
@@ -33,7 +39,10 @@ export function normal(mean = 0, standardDeviation = 1): Initializer {
   };
 }
 
-/** Every element the same. */
+/**
+ * Every element the same.
+ * @throws ArgumentError for a number that is not finite
+ */
 export function constant(value: number): Initializer {
   return (parameter) => parameter.core.raw.ur_fill(parameter.pointer, parameter.size, value);
 }
@@ -44,7 +53,10 @@ function fans(parameter: Parameter): { fanIn: number; fanOut: number } {
   return { fanIn, fanOut };
 }
 
-/** U(-a, a) with a = gain sqrt(6 / (inputs + outputs)). Glorot & Bengio 2010. */
+/**
+ * U(-a, a) with a = gain sqrt(6 / (inputs + outputs)). Glorot & Bengio 2010.
+ * @throws ArgumentError for a number that is not finite
+ */
 export function xavierUniform(gain = 1): Initializer {
   return (parameter, seed, stream) => {
     const { fanIn, fanOut } = fans(parameter);
@@ -53,7 +65,10 @@ export function xavierUniform(gain = 1): Initializer {
   };
 }
 
-/** N(0, s) with s = gain sqrt(2 / (inputs + outputs)). Glorot & Bengio 2010. */
+/**
+ * N(0, s) with s = gain sqrt(2 / (inputs + outputs)). Glorot & Bengio 2010.
+ * @throws ArgumentError for a number that is not finite
+ */
 export function xavierNormal(gain = 1): Initializer {
   return (parameter, seed, stream) => {
     const { fanIn, fanOut } = fans(parameter);
@@ -76,7 +91,10 @@ function kaimingDeviation(where: string, parameter: Parameter, { mode = "fanIn",
   return Math.sqrt(2 / ((1 + slope * slope) * fans(parameter)[mode]));
 }
 
-/** U(-a, a) with a = sqrt(6 / ((1 + slope^2) fan)), for ReLU. He et al. 2015. */
+/**
+ * U(-a, a) with a = sqrt(6 / ((1 + slope^2) fan)), for ReLU. He et al. 2015.
+ * @throws ArgumentError for a number that is not finite
+ */
 export function kaimingUniform(options: KaimingOptions = {}): Initializer {
   return (parameter, seed, stream) => {
     const bound = Math.sqrt(3) * kaimingDeviation("kaimingUniform", parameter, options);
@@ -84,7 +102,10 @@ export function kaimingUniform(options: KaimingOptions = {}): Initializer {
   };
 }
 
-/** N(0, s) with s = sqrt(2 / ((1 + slope^2) fan)), for ReLU. He et al. 2015. */
+/**
+ * N(0, s) with s = sqrt(2 / ((1 + slope^2) fan)), for ReLU. He et al. 2015.
+ * @throws ArgumentError for a number that is not finite
+ */
 export function kaimingNormal(options: KaimingOptions = {}): Initializer {
   return (parameter, seed, stream) => {
     normal(0, kaimingDeviation("kaimingNormal", parameter, options))(parameter, seed, stream);
@@ -94,6 +115,7 @@ export function kaimingNormal(options: KaimingOptions = {}): Initializer {
 /**
  * Normal with the given mean (default 0) and standard deviation (default 1), in which values more than two deviations
  * from the mean are drawn again, as Keras's TruncatedNormal.
+ * @throws ArgumentError for a number that is not finite
  */
 export function truncatedNormal(mean = 0, standardDeviation = 1): Initializer {
   finite("truncatedNormal", "mean", mean);

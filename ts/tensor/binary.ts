@@ -90,32 +90,50 @@ export function writeStrides(words: Int32Array, at: number, shape: readonly numb
   }
 }
 
-/** a + b. */
+/**
+ * a + b.
+ * @throws ShapeError unless one shape broadcasts to the other, as in NumPy; ArgumentError for two numbers
+ */
 export function add(a: Tensor | number, b: Tensor | number): Tensor {
   return binary("add", a, b);
 }
 
-/** a - b. */
+/**
+ * a - b.
+ * @throws ShapeError unless one shape broadcasts to the other, as in NumPy; ArgumentError for two numbers
+ */
 export function sub(a: Tensor | number, b: Tensor | number): Tensor {
   return binary("sub", a, b);
 }
 
-/** a b, element by element. */
+/**
+ * a b, element by element.
+ * @throws ShapeError unless one shape broadcasts to the other, as in NumPy; ArgumentError for two numbers
+ */
 export function mul(a: Tensor | number, b: Tensor | number): Tensor {
   return binary("mul", a, b);
 }
 
-/** a / b. */
+/**
+ * a / b.
+ * @throws ShapeError unless one shape broadcasts to the other, as in NumPy; ArgumentError for two numbers
+ */
 export function div(a: Tensor | number, b: Tensor | number): Tensor {
   return binary("div", a, b);
 }
 
-/** The greater of both; where they are equal, both get half the gradient. */
+/**
+ * The greater of both; where they are equal, both get half the gradient.
+ * @throws ShapeError unless one shape broadcasts to the other, as in NumPy; ArgumentError for two numbers
+ */
 export function maximum(a: Tensor | number, b: Tensor | number): Tensor {
   return binary("maximum", a, b);
 }
 
-/** The lesser of both; where they are equal, both get half the gradient. */
+/**
+ * The lesser of both; where they are equal, both get half the gradient.
+ * @throws ShapeError unless one shape broadcasts to the other, as in NumPy; ArgumentError for two numbers
+ */
 export function minimum(a: Tensor | number, b: Tensor | number): Tensor {
   return binary("minimum", a, b);
 }

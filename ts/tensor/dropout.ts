@@ -73,6 +73,7 @@ export function checkProbability(where: string, option: string, p: number): void
  *
  * @param stream separates the draws of different places; layers use a hash of their path
  * @param batchAxis axis of x that has the rows of the batch, for batches that are split; -1 where none has. Default 0
+ * @throws ArgumentError unless p is from 0 to 1
  */
 export function dropout(x: Tensor, p: number, stream = 0, batchAxis = 0): Tensor {
   checkProbability("dropout", "p", p);

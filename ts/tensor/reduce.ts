@@ -45,12 +45,18 @@ function axes(
   return [sizeOf(x.shape.slice(0, along)), x.shape[along] as number, sizeOf(x.shape.slice(along + 1)), shape];
 }
 
-/** Sum along an axis; without one, of all elements (a scalar). */
+/**
+ * Sum along an axis; without one, of all elements (a scalar).
+ * @throws ArgumentError for an axis that is none
+ */
 export function sum(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
   return reduceSum("sum", x, axis, false, options);
 }
 
-/** Mean along an axis; without one, of all elements (a scalar). */
+/**
+ * Mean along an axis; without one, of all elements (a scalar).
+ * @throws ArgumentError for an axis that is none
+ */
 export function mean(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
   return reduceSum("mean", x, axis, true, options);
 }
@@ -82,7 +88,10 @@ export function max(x: Tensor, axis?: number, options: ReduceOptions = {}): Tens
   return y;
 }
 
-/** Position of the greatest element along an axis (default the last), the first of equals: a choice, no gradient. */
+/**
+ * Position of the greatest element along an axis (default the last), the first of equals: a choice, no gradient.
+ * @throws ArgumentError for an axis that is none
+ */
 export function argmax(x: Tensor, axis = -1): Ids {
   const core = coreOf(x, "argmax");
   const from = operand(x, "argmax", core);

@@ -93,7 +93,10 @@ const Permute: Operation = {
   },
 };
 
-/** Axes in another order: axis i of the result is axis `axes[i]` of x. Copies. */
+/**
+ * Axes in another order: axis i of the result is axis `axes[i]` of x. Copies.
+ * @throws ArgumentError for axes that are none
+ */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const core = coreOf(x, "permute");
   const from = operand(x, "permute", core);
@@ -110,7 +113,10 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   return y;
 }
 
-/** Two axes exchanged; default the last two. Copies. */
+/**
+ * Two axes exchanged; default the last two. Copies.
+ * @throws ArgumentError for axes that are none
+ */
 export function transpose(x: Tensor, first = -2, second = -1): Tensor {
   const dimensions = x.shape.length;
   const axes = x.shape.map((_, i) => i);
@@ -132,6 +138,7 @@ const Slice: Operation = {
 /**
  * The part from `start` up to `end` (not included) of an axis; negative numbers count from the back. Default: to the
  * end. Along the first axis nothing is copied.
+ * @throws ArgumentError for an axis or a position that is none
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
   const core = coreOf(x, "slice");
@@ -157,7 +164,10 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   return y;
 }
 
-/** One position of an axis, which disappears: `select(x, 1, t)` of (B, T, H) is (B, H). */
+/**
+ * One position of an axis, which disappears: `select(x, 1, t)` of (B, T, H) is (B, H).
+ * @throws ArgumentError for an axis or a position that is none
+ */
 export function select(x: Tensor, axis: number, index: number): Tensor {
   const along = axisOf("select", axis, x.shape.length);
   const at = index < 0 ? index + (x.shape[along] as number) : index;
@@ -179,7 +189,10 @@ const Concat: Operation = {
   },
 };
 
-/** Tensors one after the other along an axis; their other lengths are equal. */
+/**
+ * Tensors one after the other along an axis; their other lengths are equal.
+ * @throws ShapeError unless the other lengths are equal; ArgumentError for no tensors, or an axis that is none
+ */
 export function concat(parts: readonly Tensor[], axis = -1): Tensor {
   const first = parts[0];
   if (first === undefined) throw new ArgumentError("concat", "parts", "at least one tensor", parts);
@@ -213,7 +226,10 @@ export function concat(parts: readonly Tensor[], axis = -1): Tensor {
   return y;
 }
 
-/** Tensors of one shape along a new axis: T tensors of (B, H) with axis 1 are (B, T, H). */
+/**
+ * Tensors of one shape along a new axis: T tensors of (B, H) with axis 1 are (B, T, H).
+ * @throws ShapeError unless the other lengths are equal; ArgumentError for no tensors, or an axis that is none
+ */
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   const along = axisOf("stack", axis, (parts[0]?.shape.length ?? 0) + 1);
   return concat(

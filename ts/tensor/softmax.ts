@@ -42,12 +42,18 @@ function softmaxOf(name: string, x: Tensor, options: SoftmaxOptions, logarithm: 
   return y;
 }
 
-/** e^(x / temperature), normalised to sum to one along an axis. */
+/**
+ * e^(x / temperature), normalised to sum to one along an axis.
+ * @throws ArgumentError for an axis that is none, or a temperature that is not above 0
+ */
 export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   return softmaxOf("softmax", x, options, 0);
 }
 
-/** Logarithm of {@link softmax}, without the overflow. */
+/**
+ * Logarithm of {@link softmax}, without the overflow.
+ * @throws ArgumentError for an axis that is none, or a temperature that is not above 0
+ */
 export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   return softmaxOf("logSoftmax", x, options, 1);
 }

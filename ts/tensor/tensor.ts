@@ -233,17 +233,26 @@ export function tensor(
   return made;
 }
 
-/** A tensor of zeros. */
+/**
+ * A tensor of zeros.
+ * @throws ArgumentError unless lengths are whole numbers from 0
+ */
 export function zeros(shape: readonly number[], core: Core = currentCore()): Tensor {
   return full(shape, 0, core);
 }
 
-/** A tensor of ones. */
+/**
+ * A tensor of ones.
+ * @throws ArgumentError unless lengths are whole numbers from 0
+ */
 export function ones(shape: readonly number[], core: Core = currentCore()): Tensor {
   return full(shape, 1, core);
 }
 
-/** A tensor whose every element is `value`. */
+/**
+ * A tensor whose every element is `value`.
+ * @throws ArgumentError unless lengths are whole numbers from 0
+ */
 export function full(shape: readonly number[], value: number, core: Core = currentCore()): Tensor {
   checkShape("full", shape);
   const made = createTensor(core, [...shape]);

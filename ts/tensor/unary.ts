@@ -46,12 +46,18 @@ export function relu(x: Tensor): Tensor {
   return unary("relu", x);
 }
 
-/** x where positive, else slope x; default slope 0.01. */
+/**
+ * x where positive, else slope x; default slope 0.01.
+ * @throws ArgumentError for a parameter that is not finite
+ */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   return unary("leakyRelu", x, slope);
 }
 
-/** x where positive, else alpha (e^x - 1); default alpha 1. */
+/**
+ * x where positive, else alpha (e^x - 1); default alpha 1.
+ * @throws ArgumentError for a parameter that is not finite
+ */
 export function elu(x: Tensor, alpha = 1): Tensor {
   return unary("elu", x, alpha);
 }

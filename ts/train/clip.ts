@@ -81,6 +81,7 @@ function globalNorm(core: Core, blocks: readonly GradientBlock[], normType: numb
 /**
  * Clips gradients that are plain arrays, for example those of `gradients()`, in place.
  * @returns the global norm before clipping
+ * @throws ArgumentError for a limit that is not above 0
  */
 export function clipGradients(
   grads: Iterable<Float32Array> | ReadonlyMap<unknown, Float32Array>,

@@ -49,7 +49,10 @@ export interface CosineWarmRestartsOptions {
   readonly minimum?: number;
 }
 
-/** Cosine annealing that starts over at the end of each period. */
+/**
+ * Cosine annealing that starts over at the end of each period.
+ * @throws ArgumentError naming the option
+ */
 export function cosineWarmRestarts(
   lr: number,
   { period, multiplier = 1, minimum = 0 }: CosineWarmRestartsOptions,

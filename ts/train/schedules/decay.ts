@@ -8,7 +8,10 @@ import { checkCount } from "../../data/check.js";
 import { ArgumentError } from "../../errors.js";
 import { checkFactor, checkRate, type Schedule } from "./schedule.js";
 
-/** lr gamma^floor(t / stepSize). `gamma` defaults to 0.1. */
+/**
+ * lr gamma^floor(t / stepSize). `gamma` defaults to 0.1.
+ * @throws ArgumentError naming the option
+ */
 export function stepDecay(
   lr: number,
   { stepSize, gamma = 0.1 }: { readonly stepSize: number; readonly gamma?: number },
@@ -19,7 +22,10 @@ export function stepDecay(
   return (update) => lr * pow(gamma, Math.floor(update / stepSize));
 }
 
-/** lr gamma^(how many of `milestones` are at most t). `gamma` defaults to 0.1. */
+/**
+ * lr gamma^(how many of `milestones` are at most t). `gamma` defaults to 0.1.
+ * @throws ArgumentError naming the option
+ */
 export function multiStepDecay(
   lr: number,
   { milestones, gamma = 0.1 }: { readonly milestones: readonly number[]; readonly gamma?: number },
@@ -44,6 +50,7 @@ export interface ExponentialDecayOptions {
 /**
  * lr gamma^(max(0, t - after) / every). As in char-rnn, 3% an epoch after the tenth:
  * `byEpoch(exponentialDecay(2e-3, { gamma: 0.97, after: 9 }))`.
+ * @throws ArgumentError naming the option
  */
 export function exponentialDecay(
   lr: number,
@@ -58,7 +65,10 @@ export function exponentialDecay(
   };
 }
 
-/** lr / (1 + rate t / every). `every` defaults to 1. */
+/**
+ * lr / (1 + rate t / every). `every` defaults to 1.
+ * @throws ArgumentError naming the option
+ */
 export function inverseTimeDecay(
   lr: number,
   { rate, every = 1 }: { readonly rate: number; readonly every?: number },
@@ -79,7 +89,10 @@ export interface LinearScheduleOptions {
   readonly endFactor?: number;
 }
 
-/** lr (startFactor + (endFactor - startFactor) min(t, steps) / steps). */
+/**
+ * lr (startFactor + (endFactor - startFactor) min(t, steps) / steps).
+ * @throws ArgumentError naming the option
+ */
 export function linearSchedule(
   lr: number,
   { steps, startFactor = 1 / 3, endFactor = 1 }: LinearScheduleOptions,
@@ -101,7 +114,10 @@ export interface PolynomialDecayOptions {
   readonly power?: number;
 }
 
-/** end + (lr - end) (1 - min(t, steps) / steps)^power. */
+/**
+ * end + (lr - end) (1 - min(t, steps) / steps)^power.
+ * @throws ArgumentError naming the option
+ */
 export function polynomialDecay(lr: number, { steps, end = 0, power = 1 }: PolynomialDecayOptions): Schedule {
   checkRate("polynomialDecay", "lr", lr);
   checkCount("polynomialDecay", "steps", steps);
@@ -114,6 +130,7 @@ export function polynomialDecay(lr: number, { steps, end = 0, power = 1 }: Polyn
  * lr min((t + 1)^-1/2, (t + 1) warmUp^-3/2): rises for `warmUp` updates, then falls (Vaswani et al. 2017, "Attention Is
  * All You Need", equation 3, where lr is one over the root of the model's width). The highest rate is lr /
  * sqrt(warmUp).
+ * @throws ArgumentError naming the option
  */
 export function inverseSquareRoot(lr: number, { warmUp }: { readonly warmUp: number }): Schedule {
   checkRate("inverseSquareRoot", "lr", lr);

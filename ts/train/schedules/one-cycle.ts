@@ -31,7 +31,10 @@ export interface OneCycleOptions extends CycleOptions {
   readonly finalDivisor?: number;
 }
 
-/** Learning rate of one cycle; `lr` is the highest. Afterwards the last rate goes on. */
+/**
+ * Learning rate of one cycle; `lr` is the highest. Afterwards the last rate goes on.
+ * @throws ArgumentError naming the option
+ */
 export function oneCycle(lr: number, options: OneCycleOptions): Schedule {
   const { divisor = 25, finalDivisor = 1e4 } = options;
   checkRate("oneCycle", "lr", lr);
@@ -41,7 +44,10 @@ export function oneCycle(lr: number, options: OneCycleOptions): Schedule {
   return cycle("oneCycle", options, [start, lr, start], start / finalDivisor);
 }
 
-/** Momentum of one cycle, for example `optimizer.momentum = momentum(update, epoch)`; `low` and `high` default to 0.85 and 0.95. */
+/**
+ * Momentum of one cycle, for example `optimizer.momentum = momentum(update, epoch)`; `low` and `high` default to 0.85 and 0.95.
+ * @throws ArgumentError naming the option
+ */
 export function oneCycleMomentum(options: CycleOptions & { readonly low?: number; readonly high?: number }): Schedule {
   const { low = 0.85, high = 0.95 } = options;
   return cycle("oneCycleMomentum", options, [high, low, high], high);

@@ -25,6 +25,7 @@ export interface WarmUpOptions {
 /**
  * A straight line from `from` to where `schedule` begins, then `schedule`, whose own count starts there (Goyal et al.
  * 2017, "Accurate, Large Minibatch SGD", section 2.2; as warm-up in Keras).
+ * @throws ArgumentError naming the option
  */
 export function warmUp(schedule: Schedule, { steps, from = 0 }: WarmUpOptions): Schedule {
   checkCount("warmUp", "steps", steps);
