@@ -49,11 +49,15 @@ describe.each(kinds)("%s", (_, options) => {
     const best = model.hypotheses(texts[4]!, { beamWidth: 3 });
     expect(best).toHaveLength(3);
     expect(best[0]!.text).toBe(pairs[4]!.target);
-    // What the search multiplied is what teacher forcing gives.
-    const [batch] = model.batches([pairs[4]!], { batchSize: 1 });
-    expect(best[0]!.logProbability).toBeCloseTo(
-      -batch!.count * (model.run(() => model.loss(batch!).item()) as number),
-      3,
+    // What the search multiplied is what teacher forcing gives, for each of them.
+    for (const { text, logProbability } of best) {
+      const [batch] = model.batches([{ source: texts[4]!, target: text }], { batchSize: 1 });
+      expect(logProbability).toBeCloseTo(-batch!.count * (model.run(() => model.loss(batch!).item()) as number), 3);
+    }
+    // Side by side with shorter and longer ones.
+    const mixed = ["the cat", ...texts.slice(0, 4), "dog", ""];
+    expect(model.translateAll(mixed, { beamWidth: 3, maxTokens: 12 })).toEqual(
+      mixed.map((text) => model.translate(text, { beamWidth: 3, maxTokens: 12 })),
     );
   });
 
@@ -74,6 +78,30 @@ it("shows where it looks", () => {
   expect(target.at(-1)).toBe("<end>");
   const none = new u.Translator(base).init({ core });
   expect(() => none.alignment(pairs[0]!)).toThrow(/attention/);
+});
+
+it("puts the word it looks at where it knows none", () => {
+  const words = u.VocabularyTokenizer.from("the cat sees it");
+  const model = new u.Translator({ ...base, tokenizer: words, targetTokenizer: words, attention: u.DotAttention });
+  model.init({ seed: 4, core, initializer: u.uniform(-1, 1) });
+  const bias = model.network.head.bias!;
+  bias.write(Float32Array.from({ length: bias.size }, (_, id) => (id === words.unknown ? 99 : 0)));
+  const source = "the Zoe sees Yves";
+  const { weights } = model.alignment({ source, target: "<unk> <unk> <unk>" });
+  const most = [0, 1, 2].map((step) => {
+    const row = [...weights.data.subarray(step * 5, step * 5 + 4)];
+    return source.split(" ")[row.indexOf(Math.max(...row))];
+  });
+  expect(model.translate(source, { maxTokens: 3 })).toBe(most.join(" "));
+  const blind = new u.Translator({ ...base, tokenizer: words, targetTokenizer: words }).init({ core });
+  blind.network.head.bias!.write(bias.toArray());
+  expect(blind.translate(source, { maxTokens: 2 })).toBe("<unk> <unk>");
+});
+
+it("reads the first tokens of a text of any length", () => {
+  const model = new u.Translator({ ...base, attention: u.DotAttention, maxLength: 50 }).init({ seed: 1, core });
+  const long = "the cat ".repeat(125_000);
+  expect(model.translate(long, { maxTokens: 5 })).toBe(model.translate("the cat ".repeat(25), { maxTokens: 5 }));
 });
 
 it("names what is wrong", () => {

@@ -17,7 +17,10 @@ export interface BeamSearchOptions {
   readonly maxTokens?: number;
   /** The token that ends a hypothesis, itself included; default: none. */
   readonly end?: number;
-  /** Exponent of the length that divides the final scores: 0, the default, prefers short hypotheses, 1 compares means. */
+  /**
+   * Exponent of the length that divides the final scores: 0, the default, prefers short hypotheses, 1 compares means.
+   * Above 0 the search ends with `beamWidth` finished hypotheses, as that of OpenNMT (Klein et al. 2017).
+   */
   readonly lengthPenalty?: number;
 }
 
@@ -29,10 +32,26 @@ export interface Hypothesis {
   readonly logProbability: number;
 }
 
-/** A hypothesis that goes on: the state before its last token was fed. */
+/** A hypothesis that takes its next step. @internal */
+export interface BeamRow {
+  /** Which of the searches it belongs to. */
+  readonly search: number;
+  /** The row of the step before that it goes on from; -1 at the start. */
+  readonly from: number;
+  /** The token that it was continued by; -1 at the start. */
+  readonly token: number;
+}
+
+/** A hypothesis that goes on. */
 interface Live extends Hypothesis {
-  readonly state: ReturnType<Session["save"]>;
-  readonly scores: Float64Array;
+  /** Its row of the latest step. */
+  readonly row: number;
+}
+
+interface Candidate {
+  readonly from: Live;
+  readonly token: number;
+  readonly sum: number;
 }
 
 /**
@@ -41,6 +60,43 @@ interface Live extends Hypothesis {
  * @throws ArgumentError for an option out of its range, or a prompt without tokens
  */
 export function beamSearch(model: Streamable, prompt: Int32Array, options: BeamSearchOptions = {}): Hypothesis[] {
+  if (prompt.length === 0) throw new ArgumentError("beamSearch", "prompt", "at least one token", 0);
+  const session = new Session(model);
+  let states: ReturnType<Session["save"]>[] = [];
+  const step = ({ from, token }: BeamRow): Float32Array => {
+    if (from < 0) return session.feed(prompt) as Float32Array;
+    session.restore(states[from] as ReturnType<Session["save"]>);
+    return session.step(token);
+  };
+  try {
+    const [found] = searchBeams(1, options, (rows) => {
+      const after: typeof states = [];
+      const scores = rows.map((row) => {
+        const logits = step(row);
+        after.push(session.save());
+        return logProbabilities(logits);
+      });
+      states = after;
+      return scores;
+    });
+    return found as Hypothesis[];
+  } finally {
+    session.dispose();
+  }
+}
+
+/**
+ * Several searches side by side.
+ * @param advance - takes a step of all live hypotheses: for each ln p of every token to come
+ * @returns what each search found, best first
+ * @throws ArgumentError
+ * @internal
+ */
+export function searchBeams(
+  count: number,
+  options: BeamSearchOptions,
+  advance: (rows: readonly BeamRow[]) => readonly ArrayLike<number>[],
+): Hypothesis[][] {
   const { beamWidth = 4, maxTokens = 100, end, lengthPenalty = 0 } = options;
   for (const [option, value] of Object.entries({ beamWidth, maxTokens })) {
     if (!(Number.isSafeInteger(value) && value >= 1)) {
@@ -50,40 +106,54 @@ export function beamSearch(model: Streamable, prompt: Int32Array, options: BeamS
   if (!(lengthPenalty >= 0 && lengthPenalty < Infinity)) {
     throw new ArgumentError("beamSearch", "lengthPenalty", "a finite number, at least 0", lengthPenalty);
   }
-  const session = new Session(model);
-  try {
-    const logits = session.feed(prompt);
-    if (logits === undefined) throw new ArgumentError("beamSearch", "prompt", "at least one token", 0);
-    const finished: Hypothesis[] = [];
-    let live: Live[] = [{ tokens: [], logProbability: 0, state: session.save(), scores: logProbabilities(logits) }];
-    for (let length = 1; live.length > 0; length++) {
-      const kept = continuations(live, beamWidth);
-      const ended = kept.filter(({ token }) => token === end || length === maxTokens);
-      finished.push(...ended.map(({ from, token, sum }) => ({ tokens: [...from.tokens, token], logProbability: sum })));
+  const finished = Array.from({ length: count }, (): Hypothesis[] => []);
+  let live = finished.map((_, row): Live[] => [{ tokens: [], logProbability: 0, row }]);
+  let rows: BeamRow[] = finished.map((_, search) => ({ search, from: -1, token: -1 }));
+  for (let length = 1; rows.length > 0; length++) {
+    const scores = advance(rows);
+    rows = [];
+    live = live.map((hypotheses, search) => {
+      const done = finished[search] as Hypothesis[];
+      const going: Live[] = [];
+      const kept = continuations(hypotheses, scores, beamWidth);
+      for (const { from, token, sum } of kept) {
+        const hypothesis = { tokens: [...from.tokens, token], logProbability: sum };
+        if (token === end || length === maxTokens) done.push(hypothesis);
+        else going.push({ ...hypothesis, row: from.row });
+      }
       // Sums only fall: without a penalty nothing alive can overtake what is finished and better.
-      const bar = lengthPenalty > 0 ? -Infinity : nthBest(finished, beamWidth);
-      live = kept
-        .filter((candidate) => !ended.includes(candidate) && candidate.sum > bar)
-        .map(({ from, token, sum }) => {
-          session.restore(from.state);
-          const scores = logProbabilities(session.step(token));
-          return { tokens: [...from.tokens, token], logProbability: sum, state: session.save(), scores };
+      const bar = lengthPenalty > 0 ? (done.length < beamWidth ? -Infinity : Infinity) : nthBest(done, beamWidth);
+      return going
+        .filter(({ logProbability }) => logProbability > bar)
+        .map(({ row, ...hypothesis }) => {
+          rows.push({ search, from: row, token: hypothesis.tokens.at(-1) as number });
+          return { ...hypothesis, row: rows.length - 1 };
         });
-    }
-    const score = ({ tokens, logProbability }: Hypothesis): number =>
-      logProbability / pow(tokens.length, lengthPenalty);
-    return finished.sort((a, b) => score(b) - score(a)).slice(0, beamWidth);
-  } finally {
-    session.dispose();
+    });
   }
+  const score = ({ tokens, logProbability }: Hypothesis): number => logProbability / pow(tokens.length, lengthPenalty);
+  return finished.map((hypotheses) => hypotheses.sort((a, b) => score(b) - score(a)).slice(0, beamWidth));
 }
 
-/** The best continuations by one token of all hypotheses. */
-function continuations(live: readonly Live[], count: number): { from: Live; token: number; sum: number }[] {
-  return live
-    .flatMap((from) => Array.from(from.scores, (score, token) => ({ from, token, sum: from.logProbability + score })))
-    .sort((a, b) => b.sum - a.sum)
-    .slice(0, count);
+/** The best continuations by one token of all hypotheses, best first. */
+function continuations(
+  live: readonly Live[],
+  scores: readonly ArrayLike<number>[],
+  count: number,
+): readonly Candidate[] {
+  const best: Candidate[] = [];
+  for (const from of live) {
+    const row = scores[from.row] as ArrayLike<number>;
+    for (let token = 0; token < row.length; token++) {
+      const sum = from.logProbability + (row[token] as number);
+      if (best.length === count && !(sum > (best[count - 1] as Candidate).sum)) continue;
+      let at = best.length;
+      while (at > 0 && (best[at - 1] as Candidate).sum < sum) at--;
+      best.splice(at, 0, { from, token, sum });
+      if (best.length > count) best.pop();
+    }
+  }
+  return best;
 }
 
 /** The n-th highest sum, minus infinity when there are fewer. */

@@ -3,7 +3,7 @@
 import type { Core } from "../core/core.js";
 import { type PaddedBatch, type PaddedOptions, paddedBatches } from "../data/padded.js";
 import { ArgumentError, LoadError } from "../errors.js";
-import { beamSearch } from "../infer/beam-search.js";
+import { searchBeams } from "../infer/beam-search.js";
 import { load, readModelFile } from "../io/model-file.js";
 import { AdditiveAttention, ConcatAttention } from "../nn/attention/additive.js";
 import type { Attention, AttentionClass } from "../nn/attention/attention.js";
@@ -13,18 +13,18 @@ import { LocalAttention } from "../nn/attention/local.js";
 import { checkSize } from "../nn/check.js";
 import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import { Module } from "../nn/module.js";
-import { CarriedState, type RecurrentState } from "../nn/state.js";
 import { checkProbability } from "../tensor/dropout.js";
 import { Ids } from "../tensor/ids.js";
-import { argmax } from "../tensor/reduce.js";
 import { currentTape } from "../tensor/scope.js";
-import { type PlainTensor, type Tensor, tensor } from "../tensor/tensor.js";
+import type { PlainTensor, Tensor } from "../tensor/tensor.js";
 import { tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import { VocabularyTokenizer } from "../text/vocabulary-tokenizer.js";
 import type { BatchSource } from "../train/loop.js";
 import { Bleu, type BleuScore } from "../train/metrics/bleu.js";
 import { Config, cellName } from "./config.js";
-import { type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./encoder-decoder.js";
+import { Decoding } from "./decoding.js";
+import { EncoderDecoder, type EncoderDecoderOptions } from "./encoder-decoder.js";
 import type { RecurrentClass } from "./language-model.js";
 import { padded } from "./sequence-encoder.js";
 
@@ -209,60 +209,57 @@ export class Translator extends Module {
 
   /** The `beamWidth` best translations, best first. @throws ArgumentError */
   hypotheses(text: string, options: TranslateOptions = {}): Translation[] {
-    const { beamWidth = 1, lengthPenalty = 1, maxTokens = 200 } = options;
-    const { start, end } = this.#special;
-    const decoding = new Decoding(this.network, [this.#encodeSource(text)]);
-    try {
-      const found = beamSearch(decoding, Int32Array.of(start), { beamWidth, lengthPenalty, maxTokens, end });
-      return found.map(({ tokens, logProbability }) => ({ text: this.#textOf(tokens), logProbability }));
-    } finally {
-      decoding.release();
-    }
+    return this.#search([text], options)[0] ?? [];
   }
 
-  /** The most likely token at every step, for many texts at a time: much faster than {@link translate} for each. */
-  translateAll(texts: readonly string[], options: Pick<TranslateOptions, "maxTokens"> = {}): string[] {
-    const { maxTokens = 200 } = options;
-    checkSize("Translator", "maxTokens", maxTokens);
+  /** The best translation of each text, many searched for at a time: much faster than {@link translate} for each. */
+  translateAll(texts: readonly string[], options: TranslateOptions = {}): string[] {
     const found: string[] = [];
     for (let from = 0; from < texts.length; from += BATCH) {
-      const sources = texts.slice(from, from + BATCH).map((text) => this.#encodeSource(text));
-      found.push(...this.#greedy(sources, maxTokens));
+      const translations = this.#search(texts.slice(from, from + BATCH), options);
+      found.push(...translations.map(([best]) => best?.text ?? ""));
     }
     return found;
   }
 
-  #greedy(sources: readonly Int32Array[], maxTokens: number): string[] {
+  #search(texts: readonly string[], options: TranslateOptions): Translation[][] {
+    const { beamWidth = 1, lengthPenalty = 1, maxTokens = 200 } = options;
     const { start, end } = this.#special;
-    const rows = sources.length;
-    const written = sources.map((): number[] => []);
-    const decoding = new Decoding(this.network, sources);
-    const carried = new CarriedState<RecurrentState>();
+    const sources = texts.map((text) => this.#encodeSource(text));
+    const decoding = new Decoding(this.network, sources, start);
     try {
-      let ids = new Int32Array(rows).fill(start);
-      const going = new Set(written.keys());
-      for (let step = 0; step < maxTokens && going.size > 0; step++) {
-        const inputs = new Ids(ids, [rows, 1]);
-        ids = this.run(() => {
-          const { logits, state } = decoding.forward(inputs, { state: carried.get() });
-          carried.set(state);
-          return argmax(logits).data;
-        }) as Int32Array<ArrayBuffer>;
-        for (const row of [...going]) {
-          const id = ids[row] as number;
-          if (id === end) going.delete(row);
-          else written[row]?.push(id);
-        }
-      }
+      const searches = searchBeams(texts.length, { beamWidth, lengthPenalty, maxTokens, end }, (rows) =>
+        decoding.advance(rows),
+      );
+      return searches.map((found, i) =>
+        found.map(({ tokens, logProbability }) => ({ text: this.#textOf(tokens, texts[i] as string), logProbability })),
+      );
     } finally {
-      carried.dispose();
       decoding.release();
     }
-    return written.map((tokens) => this.#textOf(tokens));
   }
 
-  #textOf(tokens: readonly number[]): string {
-    return this.targetTokenizer.decode(tokens.filter((id) => id < this.targetTokenizer.size));
+  /** The text of a target, each unknown word the one of the source that it looks at most (Luong et al. 2015, "Addressing the rare word problem in neural machine translation"). */
+  #textOf(tokens: readonly number[], text: string): string {
+    const { tokenizer, targetTokenizer: target } = this;
+    const ids = tokens.filter((id) => id < target.size);
+    const copies =
+      tokenizer instanceof VocabularyTokenizer &&
+      target instanceof VocabularyTokenizer &&
+      this.network.attention !== null &&
+      ids.includes(target.unknown);
+    if (!copies) return target.decode(ids);
+    const words = tokenizer.words(text).slice(0, this.maxLength);
+    const source = this.#encodeSource(text);
+    const inputs = new Ids(Int32Array.from([this.#special.start, ...ids]), [1, ids.length + 1]);
+    const { weights } = this.network.run((network) =>
+      network.forward(new Ids(source, [1, source.length]), undefined, inputs),
+    );
+    const looked = (step: number): string => {
+      const row = (weights as PlainTensor).data.subarray(step * source.length, (step + 1) * source.length - 1);
+      return words[row.reduce((best, weight, at) => (weight > (row[best] as number) ? at : best), 0)] ?? "";
+    };
+    return target.join(ids.map((id, step) => (id === target.unknown ? looked(step) : (target.tokens[id] as string))));
   }
 
   /**
@@ -372,47 +369,5 @@ function tokenizerOf(json: unknown): Tokenizer {
       "value",
       `model file: targetTokenizer: ${error instanceof Error ? error.message : String(error)}`,
     );
-  }
-}
-
-/** The decoder after sources that were read: a model of the target's tokens, whose first state is the encoder's. */
-class Decoding extends Module {
-  readonly network: EncoderDecoder;
-  readonly #encoded: Encoded;
-  readonly #owned: Tensor[] = [];
-
-  constructor(network: EncoderDecoder, sources: readonly Int32Array[]) {
-    super();
-    this.network = network;
-    const { inputs, lengths } = padded(sources);
-    const { state, context, memory } = network.run((net) => net.encode(inputs, lengths));
-    const keep = ({ data, shape }: PlainTensor): Tensor => {
-      const kept = tensor(data, shape, network.core);
-      this.#owned.push(kept);
-      return kept;
-    };
-    const optional = (value: PlainTensor | undefined): Tensor | undefined => value && keep(value);
-    this.#encoded = {
-      state: Object.fromEntries(Object.entries(state).map(([name, value]) => [name, keep(value)])),
-      context: optional(context),
-      memory: memory && {
-        memory: keep(memory.memory),
-        keys: keep(memory.keys),
-        mask: optional(memory.mask),
-        lengths,
-      },
-    };
-  }
-
-  forward(
-    ids: Ids,
-    { state }: { readonly state?: RecurrentState | undefined },
-  ): { logits: Tensor; state: RecurrentState } {
-    return this.network.decode(ids, this.#encoded, state);
-  }
-
-  /** Frees what the encoder put out, and nothing of the network. */
-  override release(): void {
-    for (const kept of this.#owned) kept.dispose();
   }
 }

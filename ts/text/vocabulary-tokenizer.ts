@@ -133,10 +133,12 @@ export class VocabularyTokenizer implements Tokenizer {
 
   /** The words with spaces between them; but for texts split by spaces, none before closing marks and contractions. */
   decode(ids: ArrayLike<number>): string {
-    return joinWords(
-      this.split,
-      Array.from(ids, (id) => tokenOf(this.tokens, id)),
-    );
+    return this.join(Array.from(ids, (id) => tokenOf(this.tokens, id)));
+  }
+
+  /** The same of words that need not be known. */
+  join(words: Iterable<string>): string {
+    return joinWords(this.split, words);
   }
 
   decoder(): TokenDecoder {
