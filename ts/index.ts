@@ -111,6 +111,7 @@ export {
   tensorBoardLog,
   tensorBoardScalars,
 } from "./inspect/tensorboard.js";
+export { type WeightedWord, wordHeatHtml } from "./inspect/word-heat.js";
 export {
   type ElmanFormOptions,
   type ElmanMatrix,
@@ -285,6 +286,7 @@ export type { Classification, ClassifierScores, LabelledText } from "./tasks/cla
 export { type Pooling, TextClassifier, type TextClassifierOptions } from "./tasks/classifier.js";
 export { DictionaryTagger } from "./tasks/dictionary-tagger.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
+export { HybridClassifier, type HybridClassifierOptions, type HybridWeights } from "./tasks/hybrid-classifier.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { NaiveBayes, type NaiveBayesOptions } from "./tasks/naive-bayes.js";
 export { NGramModel, type NGramModelOptions } from "./tasks/ngram.js";
@@ -308,6 +310,13 @@ export {
   Translator,
   type TranslatorOptions,
 } from "./tasks/translator.js";
+export {
+  type ExplainedClassification,
+  type PredictsTexts,
+  type WordInfluence,
+  type WordInfluenceOptions,
+  wordInfluence,
+} from "./tasks/word-influence.js";
 export { type BagOfWordsBatch, ContinuousBagOfWords } from "./tasks/word-vectors/cbow.js";
 export { type CoOccurrences, coOccurrences, GloVe } from "./tasks/word-vectors/glove.js";
 export { SkipGram, type SkipGramBatch } from "./tasks/word-vectors/skip-gram.js";

@@ -1,8 +1,12 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../../ts/infer/generate.js";
+import { save } from "../../ts/io/model-file.js";
+import { LSTM } from "../../ts/nn/lstm.js";
+import { TextClassifier } from "../../ts/tasks/classifier.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
+import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
 import { fileIn, temporaryFolder, tiny, unrolled, verse } from "./command.js";
 
 const folder = temporaryFolder();
@@ -132,5 +136,16 @@ describe("unrolled info", () => {
       expect(bytes).toBe(4 * count);
     }
     expect(tensors.reduce((sum, { count }) => sum + count, 0)).toBe(info["parameters"]);
+  });
+
+  it("cuts what is long, and has all of it in JSON", async () => {
+    const labels = Array.from({ length: 500 }, (_, i) => `label${i}`);
+    const classifier = new TextClassifier({ tokenizer: CharTokenizer.from("ab"), labels, cell: LSTM, hiddenSize: 2 });
+    const file = join(folder, "classifier.safetensors");
+    writeFileSync(file, save(classifier.init()));
+    const [short, json] = await Promise.all([unrolled(["info", file]), unrolled(["info", file, "--json"])]);
+    expect(short.stdout).toContain("label0");
+    expect(short.stdout).not.toContain("label499");
+    expect(JSON.parse(json.stdout)).toMatchObject({ config: { labels } });
   });
 });

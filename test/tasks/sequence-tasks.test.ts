@@ -118,6 +118,7 @@ describe("a classifier that starts from word vectors", () => {
       hiddenSize: 6,
       wordDropout: 0.3,
       vectors,
+      embeddingInitializer: u.constant(0.25),
       freezeEmbedding,
     }).init({ seed: 1, core });
   const texts = ["fine long fine", "dull long dull"].map((text, i) => ({ text, label: ["x", "y"][i]! }));
@@ -128,6 +129,12 @@ describe("a classifier that starts from word vectors", () => {
   it.each([true, false])("which training leaves alone: %s", async (freeze) => {
     const model = build(freeze);
     for (const [word, id] of rows) expect(rowOf(model, id)).toEqual([...vectors.vector(word)]);
+    expect(
+      rowOf(
+        model,
+        tokenizer.tokens.findIndex((token) => !vectors.has(token)),
+      ),
+    ).toEqual(Array(5).fill(0.25));
     const before = model.embedding.weight.toArray();
     const batches = u.paddedBatches(model.examples(texts), { batchSize: 2 });
     await u.train(model, batches, { optimizer: new u.Adam(model, { lr: 0.05 }), epochs: 10 }).done;

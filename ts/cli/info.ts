@@ -71,7 +71,7 @@ function lines(info: Info): string {
   const pairs = (facts: Readonly<Record<string, unknown>>): string =>
     Object.entries(facts)
       .filter(([, value]) => value !== null)
-      .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+      .map(([name, value]) => `${name} ${shortened(typeof value === "string" ? value : JSON.stringify(value))}`)
       .join(", ");
   const { tokenizer } = info;
   const names = Math.max(0, ...info.tensors.map(({ name }) => name.length));
@@ -88,4 +88,9 @@ function lines(info: Info): string {
     ...Object.entries(info.aliases).map(([alias, name]) => `  ${alias.padEnd(names)}  is ${name}`),
   ];
   return `${printable(text.join("\n"))}\n`;
+}
+
+/** What tells a reader enough; vocabularies and tables of counts can be long, and `--json` has all of it. */
+function shortened(value: string): string {
+  return value.length <= 200 ? value : `${value.slice(0, 197)}...`;
 }

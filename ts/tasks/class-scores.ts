@@ -1,4 +1,5 @@
 /** What models that choose among classes, of texts or of words, say, and how well they do. */
+import { exp, log } from "../core/elementary.js";
 import { type IdExample, paddedBatches } from "../data/padded.js";
 import { ArgumentError, DataError } from "../errors.js";
 import { crossEntropy } from "../nn/losses/cross-entropy.js";
@@ -55,6 +56,46 @@ export function classification(labels: readonly string[], probabilities: ArrayLi
   const all = labels.map((label, k) => ({ label, probability: probabilities[k] as number }));
   const best = all.reduce((a, b) => (b.probability > a.probability ? b : a));
   return { ...best, probabilities: all };
+}
+
+/** ln of a probability in float32, of 0 as of the least number it has. */
+export function logProbability(probability: number): number {
+  return log(Math.max(probability, 1.1754943508222875e-38));
+}
+
+/** Scores (K) less what makes them logarithms of probabilities. */
+export function normalized(scores: Float64Array): Float64Array {
+  const highest = highestOf(scores);
+  const total = highest + log(scores.reduce((sum, score) => sum + exp(score - highest), 0));
+  return scores.map((score) => score - total);
+}
+
+/** Loss, accuracy and confusions of texts from ln P(k | text) (K) of each. */
+export class TextScores {
+  readonly #where: string;
+  readonly #confusion: ConfusionMatrix;
+  #loss = 0;
+
+  constructor(where: string, labels: readonly string[]) {
+    this.#where = where;
+    this.#confusion = new ConfusionMatrix(labels);
+  }
+
+  add(scores: Float64Array, target: number): void {
+    this.#loss -= scores[target] as number;
+    this.#confusion.add([scores.indexOf(highestOf(scores))], [target]);
+  }
+
+  /** @throws DataError when there were no texts */
+  get value(): ClassifierScores {
+    const { total, accuracy } = this.#confusion;
+    if (total === 0) throw new DataError(`${this.#where}: no examples`);
+    return { loss: this.#loss / total, accuracy, confusion: this.#confusion };
+  }
+}
+
+function highestOf(scores: Float64Array): number {
+  return scores.reduce((a, b) => Math.max(a, b));
 }
 
 /** Loss, accuracy and confusions over examples, each of one class or of one a step. */

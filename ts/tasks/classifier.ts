@@ -199,17 +199,18 @@ export class TextClassifier extends SequenceEncoder {
     const { cells, ...others } = options;
     const file = readModelFile(bytes);
     const config = new Config("TextClassifier", file);
-    const given = {
-      ...sizesFrom(config, cells),
-      tokenizer: config.tokenizer(),
-      labels: config.strings("labels"),
-      pooling: config.choice("pooling", POOLINGS),
-      maxLength: config.number("maxLength"),
-    };
-    return load(
-      config.construct(() => new TextClassifier(given)),
-      file,
-      others,
-    );
+    return load(classifierFrom(config, cells), file, others);
   }
+}
+
+/** The model of a configuration, without values. @internal */
+export function classifierFrom(config: Config, cells: Iterable<RecurrentClass> | undefined): TextClassifier {
+  const given = {
+    ...sizesFrom(config, cells),
+    tokenizer: config.tokenizer(),
+    labels: config.strings("labels"),
+    pooling: config.choice("pooling", POOLINGS),
+    maxLength: config.number("maxLength"),
+  };
+  return config.construct(() => new TextClassifier(given));
 }

@@ -14,7 +14,6 @@ import { ArgumentError, DataError, isUnrolledError, LoadError } from "../errors.
 import { checkSize } from "../nn/check.js";
 import { tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { ConfusionMatrix } from "../train/metrics/confusion.js";
 import {
   type Classification,
   type ClassifierScores,
@@ -22,6 +21,8 @@ import {
   classification,
   classOf,
   type LabelledText,
+  normalized,
+  TextScores,
 } from "./class-scores.js";
 
 /** Options of {@link NaiveBayes}. */
@@ -111,9 +112,7 @@ export class NaiveBayes {
         scores[k] = (scores[k] as number) + this.#log(count) - (this.#totals[k] as number);
       });
     });
-    const highest = scores.reduce((a, b) => Math.max(a, b));
-    const total = highest + log(scores.reduce((sum, score) => sum + exp(score - highest), 0));
-    return scores.map((score) => score - total);
+    return normalized(scores);
   }
 
   /** Classes of texts. */
@@ -126,17 +125,13 @@ export class NaiveBayes {
 
   /** Loss, accuracy and confusions over labelled texts. @throws DataError when there are none, or for an unknown label */
   evaluate(examples: Iterable<LabelledText>): ClassifierScores {
-    const confusion = new ConfusionMatrix(this.labels);
-    let loss = 0;
+    const scores = new TextScores(WHERE, this.labels);
     let number = 0;
     for (const { text, label } of examples) {
       const target = classOf(WHERE, this.labels, label, number++);
-      const scores = this.logProbabilities(text);
-      loss -= scores[target] as number;
-      confusion.add([scores.indexOf(scores.reduce((a, b) => Math.max(a, b)))], [target]);
+      scores.add(this.logProbabilities(text), target);
     }
-    if (number === 0) throw new DataError(`${WHERE}: no examples`);
-    return { loss: loss / number, accuracy: confusion.accuracy, confusion };
+    return scores.value;
   }
 
   /** Plain JSON data from which {@link fromJSON} makes the same classifier. */

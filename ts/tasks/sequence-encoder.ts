@@ -6,6 +6,7 @@ import type { RecurrentLayer, SequenceResult } from "../nn/recurrent.js";
 import type { RecurrentState } from "../nn/state.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { Ids } from "../tensor/ids.js";
+import type { Initializer } from "../tensor/parameter.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { WordVectors } from "../text/word-vectors.js";
 import { type Config, cellName } from "./config.js";
@@ -21,6 +22,11 @@ export interface SequenceEncoderOptions {
   readonly embeddingSize?: number | undefined;
   /** What the embeddings of the tokens start from, as {@link pretrained} has it; not a part of the model's files. */
   readonly vectors?: WordVectors | undefined;
+  /**
+   * Draws the embeddings, with vectors those of tokens that have none; default N(0, 1), with vectors a normal distribution
+   * like theirs. Smaller numbers help where many tokens are rare. Not a part of the model's files.
+   */
+  readonly embeddingInitializer?: Initializer | undefined;
   /** Whether training leaves the embeddings as they are; not a part of the model's files. Default false. */
   readonly freezeEmbedding?: boolean | undefined;
   /** Default 1. */
@@ -47,6 +53,8 @@ export abstract class SequenceEncoder extends Module {
   constructor(tokens: readonly string[], options: SequenceEncoderOptions, moreFeatures = 0) {
     super();
     const { cell: Cell, hiddenSize, vectors, numLayers = 1, bidirectional = true } = options;
+    const { embeddingInitializer: otherwise } = options;
+    const initializer = vectors ? pretrained(vectors, tokens, otherwise && { otherwise }) : otherwise;
     const embeddingSize = options.embeddingSize ?? vectors?.size ?? hiddenSize;
     this.#options = { ...options, embeddingSize };
     this.dropout = options.dropout ?? 0;
@@ -54,7 +62,7 @@ export abstract class SequenceEncoder extends Module {
     this.embedding = new Embedding(tokens.length, embeddingSize, {
       dropout: options.wordDropout ?? 0,
       freeze: options.freezeEmbedding ?? false,
-      ...(vectors && { initializer: pretrained(vectors, tokens) }),
+      ...(initializer && { initializer }),
     });
     this.rnn = new Cell(embeddingSize + moreFeatures, hiddenSize, {
       numLayers,
