@@ -130,6 +130,21 @@ it("takes words for unknown ones while training only", () => {
   expect(rows.flatMap((used, row) => (used ? [row] : []))).toEqual([tokenizer.unknown]);
 });
 
+it("finds more where O is scored lower", () => {
+  const scores = [-5, 5].map((recallBias) => {
+    const model = new u.Tagger({ ...everything, recallBias }).init({ seed: 1, core });
+    const loaded = u.Tagger.from(u.save(model), { core });
+    expect(loaded.predictAll(sentences.map(({ words }) => words))).toEqual(
+      model.predictAll(sentences.map(({ words }) => words)),
+    );
+    return model.evaluate(sentences);
+  });
+  const outside = scores.map(({ confusion }) => labels.reduce((sum, _, target) => sum + confusion.at(target, 0), 0));
+  expect(outside).toEqual([22, 0]);
+  // The loss is that of the scores as they are.
+  for (const { loss } of scores) expect(loss).toBe(scores[0]!.loss);
+});
+
 it("reads characters and shapes of words that it does not know", () => {
   const model = new u.Tagger(everything).init({ seed: 1, core });
   const logits = (word: string) => [...model.run(() => model.forward([[word]])).data];
@@ -150,6 +165,7 @@ it("names what is wrong", () => {
   expect(() => new u.Tagger({ ...base, alphabet: "aa" })).toThrow(/alphabet/);
   expect(() => new u.Tagger({ ...base, alphabet: "" })).toThrow(/alphabet/);
   expect(() => new u.Tagger({ ...base, maxLength: 0 })).toThrow(/maxLength/);
+  expect(() => new u.Tagger({ ...base, recallBias: Number.NaN })).toThrow(/recallBias/);
   expect(() => new u.Tagger({ ...base, unknownDropout: 2 })).toThrow(/unknownDropout/);
   expect(() => new u.Tagger({ ...base, shapeSize: -1 })).toThrow(u.ArgumentError);
   const damaged = (change: Record<string, unknown>) => {

@@ -12,7 +12,7 @@ import type { Core } from "../core/core.js";
 import { checkCount } from "../data/check.js";
 import { IGNORED_TARGET } from "../data/lanes.js";
 import { BatchOrder, type BucketOptions } from "../data/order.js";
-import { DataError } from "../errors.js";
+import { ArgumentError, DataError } from "../errors.js";
 import { viterbi } from "../infer/viterbi.js";
 import { load, readModelFile } from "../io/model-file.js";
 import { ConditionalRandomField } from "../nn/crf.js";
@@ -61,6 +61,13 @@ export interface TaggerOptions extends SequenceEncoderOptions {
    * unknown words is trained and characters are listened to; default 0.
    */
   readonly unknownDropout?: number | undefined;
+  /**
+   * Nats that are taken from the score of `O` when tags are chosen, so that more is found and less of it is right; default
+   * 0. F1 is largest when a thing is called by its name from a probability of F1 / 2 on, not from a half (Lipton, Elkan &
+   * Narayanaswamy 2014, "Optimal thresholding of classifiers to maximize F1 measure"), so that ln(2 / F1 - 1) is about
+   * right: 1.6 where F1 is a third.
+   */
+  readonly recallBias?: number | undefined;
   /** Words that are read at a time: a longer sentence is tagged in pieces of so many. Default 1000. */
   readonly maxLength?: number | undefined;
 }
@@ -133,6 +140,8 @@ export class Tagger extends SequenceEncoder {
   readonly crf: ConditionalRandomField | null;
   /** Probability that a word is taken for an unknown one while training. */
   readonly unknownDropout: number;
+  /** Nats that are taken from the score of `O` when tags are chosen. */
+  readonly recallBias: number;
   /** Words that are read at a time. */
   readonly maxLength: number;
   readonly #options: TaggerOptions;
@@ -143,10 +152,13 @@ export class Tagger extends SequenceEncoder {
   constructor(options: TaggerOptions) {
     const { tokenizer, labels, alphabet, characterSize = 25, characterHiddenSize = 25, shapeSize = 0 } = options;
     super(tokenizer.tokens, options, (alphabet === undefined ? 0 : 2 * characterHiddenSize) + shapeSize);
-    const { unknownDropout = 0, maxLength = 1000 } = options;
+    const { unknownDropout = 0, recallBias = 0, maxLength = 1000 } = options;
     this.#numbers = new Map(labels.map((label, number) => [label, number]));
     checkLabels("Tagger", labels);
     checkProbability("Tagger", "unknownDropout", unknownDropout);
+    if (!Number.isFinite(recallBias)) {
+      throw new ArgumentError("Tagger", "recallBias", "a finite number", recallBias);
+    }
     checkCount("Tagger", "maxLength", maxLength);
     const sizes = { cell: options.cell, embeddingSize: characterSize, hiddenSize: characterHiddenSize };
     this.tokenizer = tokenizer;
@@ -156,6 +168,7 @@ export class Tagger extends SequenceEncoder {
     this.head = new Linear(this.rnn.outputSize, labels.length);
     this.crf = options.crf ? new ConditionalRandomField(labels.length) : null;
     this.unknownDropout = unknownDropout;
+    this.recallBias = recallBias;
     this.maxLength = maxLength;
     this.#options = options;
     this.#rules = tagRules(labels);
@@ -311,11 +324,18 @@ export class Tagger extends SequenceEncoder {
       const logits = this.forward(sentences);
       return { logits, shares: crf === null ? softmax(logits) : crf.marginals(logits, lengths) };
     });
-    return this.#decoder(logits, shares, lengths);
+    const [, steps, tags] = logits.shape as [number, number, number];
+    const pathOf = this.#decoder(logits, lengths);
+    return (row) => {
+      const path = pathOf(row);
+      const at = (t: number): number => (row * steps + t) * tags;
+      return { path, probabilities: Array.from(path, (tag, t) => shares.data[at(t) + tag] as number) };
+    };
   }
 
-  #decoder(logits: PlainTensor, shares: PlainTensor, lengths: ArrayLike<number>) {
-    const [, steps, tags] = logits.shape as [number, number, number];
+  /** Finds the best tags of a row of logits (B, T, K). */
+  #decoder({ data, shape }: PlainTensor, lengths: ArrayLike<number>): (row: number) => Int32Array {
+    const [, steps, tags] = shape as [number, number, number];
     const scores = {
       rules: this.#rules,
       ...(this.crf && {
@@ -324,11 +344,17 @@ export class Tagger extends SequenceEncoder {
         end: this.crf.end_transitions.toArray(),
       }),
     };
-    return (row: number) => {
+    const outside = this.labels.indexOf("O");
+    return (row) => {
       const [start, length] = [row * steps * tags, lengths[row] as number];
-      const data = logits.data.subarray(start, start + length * tags);
-      const { path } = viterbi({ data, shape: [length, tags] }, scores);
-      return { path, probabilities: Array.from(path, (tag, t) => shares.data[start + t * tags + tag] as number) };
+      const emissions = data.slice(start, start + length * tags);
+      if (outside >= 0) {
+        for (let t = 0; t < length; t++) {
+          const place = t * tags + outside;
+          emissions[place] = (emissions[place] as number) - this.recallBias;
+        }
+      }
+      return viterbi({ data: emissions, shape: [length, tags] }, scores).path;
     };
   }
 
@@ -345,9 +371,9 @@ export class Tagger extends SequenceEncoder {
         return { logits, loss: this.#lossOf(logits, lengths, tags, count).item() };
       });
       total += loss * count;
-      const decode = this.#decoder(logits, logits, lengths);
+      const pathOf = this.#decoder(logits, lengths);
       tags.forEach((targets, row) => {
-        const { path } = decode(row);
+        const path = pathOf(row);
         const names = (numbers: Int32Array) => Array.from(numbers, (number) => this.labels[number] as string);
         confusion.add(path, targets);
         entities.add(names(path), names(targets));
@@ -358,10 +384,10 @@ export class Tagger extends SequenceEncoder {
 
   /** JSON data that, with the tokenizer, make the same model. */
   config(): Readonly<Record<string, unknown>> {
-    const { labels, alphabet, characterSize, characterHiddenSize, shapeSize, crf, unknownDropout, maxLength } =
-      this.#options;
-    const own = { labels, alphabet, characterSize, characterHiddenSize, shapeSize, crf, unknownDropout, maxLength };
-    return { ...this.sizes(), ...own };
+    const { labels, alphabet, characterSize, characterHiddenSize, shapeSize, crf } = this.#options;
+    const { unknownDropout, recallBias, maxLength } = this;
+    const own = { labels, alphabet, characterSize, characterHiddenSize, shapeSize, crf };
+    return { ...this.sizes(), ...own, unknownDropout, recallBias, maxLength };
   }
 
   /**
@@ -388,6 +414,7 @@ export class Tagger extends SequenceEncoder {
       shapeSize: config.number("shapeSize"),
       crf: config.flag("crf"),
       unknownDropout: config.number("unknownDropout"),
+      recallBias: config.number("recallBias"),
       maxLength: config.number("maxLength"),
     };
     return load(
