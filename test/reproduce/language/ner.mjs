@@ -3,8 +3,8 @@
 import {
   Adam,
   DictionaryTagger,
-  linearSchedule,
   LSTM,
+  linearSchedule,
   readConll,
   readWordVectors,
   Tagger,
