@@ -318,9 +318,14 @@ export {
   wordInfluence,
 } from "./tasks/word-influence.js";
 export { type BagOfWordsBatch, ContinuousBagOfWords } from "./tasks/word-vectors/cbow.js";
-export { type CoOccurrences, coOccurrences, GloVe } from "./tasks/word-vectors/glove.js";
+export { type CoOccurrences, coOccurrenceBatches, coOccurrences, GloVe } from "./tasks/word-vectors/glove.js";
 export { SkipGram, type SkipGramBatch } from "./tasks/word-vectors/skip-gram.js";
-export { bagOfWordsBatches, skipGramBatches, type WindowOptions } from "./tasks/word-vectors/windows.js";
+export {
+  trainWordVectors,
+  type WordVectorProgress,
+  type WordVectorTrainingOptions,
+} from "./tasks/word-vectors/training.js";
+export { bagOfWordsBatches, skipGramBatches, subsample, type WindowOptions } from "./tasks/word-vectors/windows.js";
 export { add, div, maximum, minimum, mul, sub } from "./tensor/binary.js";
 export { dropout, maskedFill } from "./tensor/dropout.js";
 export { type EmbeddingOptions, embedding, oneHot } from "./tensor/embedding.js";

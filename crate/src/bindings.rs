@@ -21,6 +21,7 @@ use crate::memory;
 use crate::ops::cross_entropy::{self, Problem, Targets};
 use crate::ops::dropout::{self, Mask};
 use crate::ops::embedding::{self, Failure};
+use crate::ops::negative_sampling::{self, Rows, Tables};
 use crate::ops::optimizer::{adadelta, adagrad, adam, average, lion, nadam, rmsprop, sgd};
 use crate::ops::{clip, copy, crf, ctc, elementwise, nll, norm, reduce, softmax};
 use crate::rng::Draws;
@@ -502,6 +503,28 @@ pub unsafe extern "C" fn ur_scatter_add(
 #[no_mangle]
 pub unsafe extern "C" fn ur_one_hot(ids: *const i32, rows: usize, classes: usize, y: *mut f32) -> i32 {
     status(embedding::one_hot(ids, rows, classes, y))
+}
+
+/// word2vec with negative sampling, one row after another: `input` and `output` [vocabulary, dim] are updated with the
+/// learning rate; `inputs` i32[rows, width] (negative: none), `targets` i32[rows, drawn], the right one first. `scores`
+/// [rows, drawn]: the sum of their softplus is the loss before the updates. Invalid when an id is out of range or a row has no input.
+#[no_mangle]
+pub unsafe extern "C" fn ur_negative_sampling(
+    input: *mut f32,
+    output: *mut f32,
+    vocabulary: usize,
+    dim: usize,
+    inputs: *const i32,
+    width: usize,
+    targets: *const i32,
+    drawn: usize,
+    rows: usize,
+    lr: f64,
+    scores: *mut f32,
+) -> i32 {
+    let tables = Tables { input, output, vocabulary, dim };
+    let rows = Rows { inputs, width, targets, drawn, rows };
+    status(negative_sampling::descend::<F32x4>(&tables, &rows, lr, scores))
 }
 
 // Random numbers: functions of (seed, stream, update, call, index)

@@ -13,6 +13,7 @@ pub mod ctc;
 pub mod dropout;
 pub mod elementwise;
 pub mod embedding;
+pub mod negative_sampling;
 pub mod nll;
 pub mod norm;
 pub mod optimizer;

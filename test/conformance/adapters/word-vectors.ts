@@ -1,5 +1,13 @@
 /** Word vectors: group wordvec. */
-import { ContinuousBagOfWords, GloVe, type Module, SkipGram, type Tensor, WordVectors } from "../../../ts/index.js";
+import {
+  ContinuousBagOfWords,
+  GloVe,
+  type Module,
+  mul,
+  SkipGram,
+  type Tensor,
+  WordVectors,
+} from "../../../ts/index.js";
 import type { Case, Results } from "../corpus.js";
 import { givenIds, ofRole, vjp } from "../vjp.js";
 
@@ -44,7 +52,7 @@ export function glove(test: Case): Results {
   const counts = Float32Array.from(test.tensors.get("in.count")!.data);
   const batch = { words, contexts: givenIds(test, "in.j"), counts, count: words.size };
   const names = { w: model.vectors, w_tilde: model.contextVectors, b: model.bias, b_tilde: model.contextBias };
-  return lossOf(test, model, names, (m) => m.loss(batch, { reduction: "sum" }));
+  return lossOf(test, model, names, (m) => mul(m.loss(batch), batch.count));
 }
 
 export function analogy(test: Case): Results {

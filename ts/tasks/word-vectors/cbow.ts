@@ -1,12 +1,13 @@
 /**
  * Continuous bag of words: the mean of the vectors around a word predicts it. Mikolov et al. 2013, "Efficient
- * estimation of word representations in vector space"; with the full softmax.
+ * estimation of word representations in vector space". With the full softmax, or against words n_k drawn at random:
  *
- *     loss = -ln softmax(V mean of u_w over the words w around)[target]
+ *     h = mean of u_w over the words w around
+ *     loss = -ln softmax(V h)[target], or -ln s(v_target . h) - sum over k of ln s(-v_nk . h)
  */
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { checkSize } from "../../nn/check.js";
-import { normal } from "../../nn/initializers.js";
+import { constant, uniform } from "../../nn/initializers.js";
 import { crossEntropy } from "../../nn/losses/cross-entropy.js";
 import { Module } from "../../nn/module.js";
 import { embedding } from "../../tensor/embedding.js";
@@ -15,6 +16,8 @@ import { matmul } from "../../tensor/matmul.js";
 import { Parameter } from "../../tensor/parameter.js";
 import { reshape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { WordVectors } from "../../text/word-vectors.js";
+import { negativeSamplingLoss } from "./negative-sampling.js";
 
 /** Words and what is around them. */
 export interface BagOfWordsBatch {
@@ -22,11 +25,13 @@ export interface BagOfWordsBatch {
   readonly contexts: Ids;
   /** (N) */
   readonly targets: Ids;
+  /** (N, K), for negative sampling; without them the loss is that of the full softmax. */
+  readonly negatives?: Ids;
   /** Words that are missing, the targets. */
   readonly count: number;
 }
 
-/** Two vectors a word: `vectors` is what is used afterwards. */
+/** Two vectors a word, drawn as by word2vec.c: `vectors` is what is used afterwards. */
 export class ContinuousBagOfWords extends Module {
   /** u, (V, D) */
   readonly vectors: Parameter;
@@ -42,12 +47,17 @@ export class ContinuousBagOfWords extends Module {
     super();
     checkSize("ContinuousBagOfWords", "vocabSize", vocabSize);
     checkSize("ContinuousBagOfWords", "size", size);
-    this.vectors = new Parameter([vocabSize, size], normal(0, 1 / Math.sqrt(size)));
-    this.outputVectors = new Parameter([vocabSize, size], normal(0, 1 / Math.sqrt(size)));
+    this.vectors = new Parameter([vocabSize, size], uniform(-0.5 / size, 0.5 / size));
+    this.outputVectors = new Parameter([vocabSize, size], constant(0));
   }
 
   /** Logits (N, V) of the words that are missing. @throws ShapeError, ArgumentError (no word around, an id that is none) */
   forward(contexts: Ids): Tensor {
+    return matmul(this.#bags(contexts), this.outputVectors, { transposeB: true });
+  }
+
+  /** h, (N, D). */
+  #bags(contexts: Ids): Tensor {
     const [rows, most] = contexts.shape;
     if (contexts.shape.length !== 2 || rows === undefined || most === undefined) {
       throw new ShapeError("ContinuousBagOfWords", "contexts", ["N", "C"], contexts.shape);
@@ -68,11 +78,19 @@ export class ContinuousBagOfWords extends Module {
     );
     const around = reshape(embedding(this.vectors, words), [rows, most, size]);
     const bag = matmul(tensor(shares, [rows, 1, most], this.core), around);
-    return matmul(reshape(bag, [rows, size]), this.outputVectors, { transposeB: true });
+    return reshape(bag, [rows, size]);
   }
 
   /** Mean loss of the words, in nats. */
-  loss({ contexts, targets }: BagOfWordsBatch): Tensor {
+  loss({ contexts, targets, negatives }: BagOfWordsBatch): Tensor {
+    if (negatives !== undefined) {
+      return negativeSamplingLoss("ContinuousBagOfWords", this.#bags(contexts), this.outputVectors, targets, negatives);
+    }
     return crossEntropy(this.forward(contexts), targets);
+  }
+
+  /** u of every word. */
+  wordVectors(words: readonly string[]): WordVectors {
+    return new WordVectors(words, this.vectors.toArray(), this.vectors.shape[1] as number);
   }
 }

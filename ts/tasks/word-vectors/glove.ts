@@ -2,23 +2,25 @@
  * GloVe: products of word vectors are the logarithms of how often words occur near each other. Pennington, Socher &
  * Manning 2014, "GloVe: global vectors for word representation".
  *
- *     loss = sum over pairs of f(X_ij) (w_i . w~_j + b_i + b~_j - ln X_ij)^2      f(X) = min(1, X / 100)^0.75
+ *     loss = mean over pairs of f(X_ij) (w_i . w~_j + b_i + b~_j - ln X_ij)^2      f(X) = min(1, X / 100)^0.75
  */
 import { log, pow } from "../../core/elementary.js";
+import { BatchOrder } from "../../data/order.js";
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { checkSize } from "../../nn/check.js";
 import { normal } from "../../nn/initializers.js";
-import { type ReductionOptions, reduce } from "../../nn/losses/reduction.js";
 import { Module } from "../../nn/module.js";
 import { add, mul, sub } from "../../tensor/binary.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
 import { Parameter } from "../../tensor/parameter.js";
-import { sum } from "../../tensor/reduce.js";
+import { mean, sum } from "../../tensor/reduce.js";
 import { reshape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
 import { square } from "../../tensor/unary.js";
 import { WordVectors } from "../../text/word-vectors.js";
+import type { BatchSource } from "../../train/loop.js";
+import { frequencies } from "./windows.js";
 
 /** Pairs of words and how often they occur near each other. */
 export interface CoOccurrences {
@@ -62,8 +64,8 @@ export class GloVe extends Module {
     this.contextBias = new Parameter([vocabSize], draw);
   }
 
-  /** Loss of the pairs, their mean by default. @throws ShapeError, ArgumentError (an id that is no word, a count) */
-  loss({ words, contexts, counts }: CoOccurrences, options: ReductionOptions = {}): Tensor {
+  /** Mean loss of the pairs. @throws ShapeError, ArgumentError (an id that is no word, a count) */
+  loss({ words, contexts, counts }: CoOccurrences): Tensor {
     const pairs = words.size;
     if (contexts.size !== pairs || counts.length !== pairs) {
       throw new ShapeError("GloVe", "contexts and counts", [pairs], [contexts.size, counts.length]);
@@ -84,7 +86,7 @@ export class GloVe extends Module {
       [pairs],
       core,
     );
-    return reduce("GloVe", mul(weights, square(sub(predicted, logarithms))), options);
+    return mean(mul(weights, square(sub(predicted, logarithms))));
   }
 
   /** w + w~ of every word, as the paper uses them. */
@@ -97,33 +99,101 @@ export class GloVe extends Module {
 
 /**
  * Counts of a text: each pair at most `window` words apart counts as 1 / distance, in both orders.
- * @param ids - the text; a negative id is no word, but takes its place
+ * @param ids - the text; a negative id is no word and ends a sentence, over which no pair reaches
  */
-export function coOccurrences(ids: ArrayLike<number>, options: { readonly window?: number } = {}): CoOccurrences {
+export function coOccurrences(ids: Int32Array, options: { readonly window?: number } = {}): CoOccurrences {
   const { window = 10 } = options;
   checkSize("coOccurrences", "window", window);
-  const counts = new Map<number, Map<number, number>>();
-  const note = (word: number, context: number, share: number): void => {
-    const row = counts.get(word) ?? new Map<number, number>();
-    if (row.size === 0) counts.set(word, row);
-    row.set(context, (row.get(context) ?? 0) + share);
-  };
-  for (let at = 0; at < ids.length; at++) {
-    for (let back = 1; back <= Math.min(window, at); back++) {
-      const [word, other] = [ids[at] as number, ids[at - back] as number];
-      if (word < 0 || other < 0) continue;
-      note(word, other, 1 / back);
-      note(other, word, 1 / back);
+  const counts = frequencies(ids);
+  // Where each word is, one word after the other.
+  const ends = counts.map(Number);
+  ends.forEach((count, id) => {
+    ends[id] = count + (ends[id - 1] ?? 0);
+  });
+  const places = new Int32Array(ends[ends.length - 1] ?? 0);
+  for (let place = ids.length - 1; place >= 0; place--) {
+    const id = ids[place] as number;
+    if (id >= 0) {
+      ends[id] = (ends[id] as number) - 1;
+      places[ends[id] as number] = place;
     }
   }
-  const pairs = [...counts].flatMap(([word, row]) =>
-    [...row].map(([context, count]) => [word, context, count] as const),
-  );
-  const column = (i: 0 | 1): Ids => new Ids(Int32Array.from(pairs, (pair) => pair[i]));
+  const [words, contexts, found] = [new Numbers(Int32Array), new Numbers(Int32Array), new Numbers(Float32Array)];
+  const shares = new Float64Array(counts.length);
+  let first = 0;
+  counts.forEach((count, word) => {
+    const seen: number[] = [];
+    for (const place of places.subarray(first, first + count)) {
+      for (const step of [-1, 1]) {
+        for (let distance = 1; distance <= window; distance++) {
+          const other = ids[place + step * distance] ?? -1;
+          if (other < 0) break;
+          if (shares[other] === 0) seen.push(other);
+          shares[other] = (shares[other] as number) + 1 / distance;
+        }
+      }
+    }
+    first += count;
+    for (const other of seen) {
+      words.push(word);
+      contexts.push(other);
+      found.push(shares[other] as number);
+      shares[other] = 0;
+    }
+  });
   return {
-    words: column(0),
-    contexts: column(1),
-    counts: Float32Array.from(pairs, (pair) => pair[2]),
-    count: pairs.length,
+    words: new Ids(words.values()),
+    contexts: new Ids(contexts.values()),
+    counts: found.values(),
+    count: found.length,
+  };
+}
+
+/** A typed array that grows. */
+class Numbers<T extends Int32Array | Float32Array> {
+  length = 0;
+  #data: T;
+  readonly #make: new (
+    length: number,
+  ) => T;
+
+  constructor(make: new (length: number) => T) {
+    this.#make = make;
+    this.#data = new make(1024);
+  }
+
+  push(value: number): void {
+    if (this.length === this.#data.length) {
+      const larger = new this.#make(2 * this.length);
+      larger.set(this.#data);
+      this.#data = larger;
+    }
+    this.#data[this.length++] = value;
+  }
+
+  values(): T {
+    return this.#data.slice(0, this.length) as T;
+  }
+}
+
+/**
+ * Batches of pairs for `GloVe`, in another order each epoch.
+ * @param options.batchSize - pairs of a batch
+ * @param options.seed - default 0
+ */
+export function coOccurrenceBatches(
+  pairs: CoOccurrences,
+  options: { readonly batchSize: number; readonly seed?: number },
+): BatchSource<CoOccurrences> {
+  const { batchSize, seed = 0 } = options;
+  const order = new BatchOrder("coOccurrenceBatches", pairs.count, { batchSize, seed });
+  return {
+    length: order.length,
+    batch(index) {
+      const chosen = order.batch(index);
+      const ids = (of: Ids): Ids => new Ids(chosen.map((pair) => of.data[pair] as number));
+      const counts = Float32Array.from(chosen, (pair) => pairs.counts[pair] as number);
+      return { words: ids(pairs.words), contexts: ids(pairs.contexts), counts, count: chosen.length };
+    },
   };
 }
