@@ -11,6 +11,7 @@ const entries = {
   keras: "build/ts/io/keras/index.js",
   arrow: "build/ts/data/arrow.js",
   parquet: "build/ts/data/parquet.js",
+  relaxed: "build/ts/core/relaxed.js",
 };
 const external = [/^node:/, /^apache-arrow/, /^hyparquet/];
 
@@ -30,12 +31,14 @@ function staticWasm() {
   return {
     name: "static-wasm",
     resolveId(source, importer) {
-      if (source.endsWith(".wasm")) return { id: "./unrolled_core.wasm", external: true };
-      return source === "./loader.js" ? this.resolve("./loader.workerd.js", importer) : null;
+      if (source.endsWith(".wasm")) return { id: source, external: true };
+      return /loader\.js$/.test(source) ? this.resolve(source.replace("loader", "loader.workerd"), importer) : null;
     },
     generateBundle() {
-      const source = readFileSync("ts/core/generated/unrolled_core_bg.wasm");
-      this.emitFile({ type: "asset", fileName: "unrolled_core.wasm", source });
+      for (const name of ["unrolled_core", "unrolled_core_relaxed"]) {
+        const source = readFileSync(`ts/core/generated/${name}_bg.wasm`);
+        this.emitFile({ type: "asset", fileName: `${name}.wasm`, source });
+      }
     },
   };
 }
@@ -88,6 +91,7 @@ export default [
       "keras.workerd": entries.keras,
       "arrow.workerd": entries.arrow,
       "parquet.workerd": entries.parquet,
+      "relaxed.workerd": entries.relaxed,
     },
     external,
     onwarn,

@@ -16,6 +16,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     passWithNoTests: false,
+    // CORE=relaxed: the tests on the relaxed core.
+    setupFiles: process.env["CORE"] === "relaxed" ? ["test/core/use-relaxed.ts"] : [],
     env: {
       CONFORMANCE_DIR: resolve(root, process.env["CONFORMANCE_DIR"] ?? "../shared/conformance"),
       UNROLLED_DATA: resolve(root, process.env["UNROLLED_DATA"] ?? "../shared/data"),

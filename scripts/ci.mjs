@@ -226,6 +226,10 @@ if (!existsSync(fromRoot("node_modules", "typescript")) || !existsSync(fromRoot(
     run("cargo", [...clippy, "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"], crate),
   );
   await check("types: ts, test, scripts, examples", () => run("tsc", ["--noEmit", "-p", "."]));
+  const onRelaxed = ["test/nn/recurrent.test.ts", "test/nn/cells", "test/tensor", "test/infer"];
+  await check("tests on the relaxed core", () =>
+    run("vitest", ["run", ...onRelaxed], { env: { ...environment(), CORE: "relaxed" } }),
+  );
   await check("docs: the API reference", () => run("typedoc", ["--emit", "none"]));
   let tarball = "";
   await check("package: npm pack and install", () => {

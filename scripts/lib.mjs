@@ -104,7 +104,7 @@ export async function stage(name, work) {
  * @returns {string[]}
  */
 export function listFiles(paths) {
-  const skipped = new Set(["node_modules", "target", "generated", "pkg", "dist", "build", ".git"]);
+  const skipped = new Set(["node_modules", "target", "generated", "pkg", "pkg_relaxed", "dist", "build", ".git"]);
   return paths.flatMap((path) => {
     const full = fromRoot(path);
     if (!existsSync(full)) return [];

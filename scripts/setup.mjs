@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 import { gzipSync } from "node:zlib";
 import {
   ask,
@@ -120,33 +121,35 @@ function wasmBindgenVersion() {
 
 /** @param {string[]} toolFolders */
 async function wasmCore(toolFolders) {
-  const output = fromRoot("crate", "pkg");
-  const options = [
-    "--mode",
-    "no-install",
-    "--target",
-    "web",
-    "--release",
-    "--no-pack",
-    "--no-opt",
-    "--out-dir",
-    output,
-    "--",
-    "--locked",
-  ];
-  await stage("wasm-pack build", () =>
-    runAsync("wasm-pack", ["build", "crate", ...options], { env: environment(...toolFolders) }),
-  );
-  const wasm = await stage("wasm-opt", () => optimize(readFileSync(join(output, "unrolled_core_bg.wasm"))));
   mkdirSync(generated, { recursive: true });
-  // Of the glue only the types are of use: the exports are plain functions of numbers, called directly.
-  replace("unrolled_core.d.ts", readFileSync(join(output, "unrolled_core.d.ts")));
-  replace("unrolled_core_bg.wasm", wasm);
+  const env = environment(...toolFolders);
+  await wasmBuild("", [], env);
+  // A second core, see "relaxed" in CONTRIBUTING.md. Flags of its own, so a folder of its own: cargo keeps one set.
+  const flags = 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]';
+  const target = fromRoot("crate", "target", "relaxed");
+  await wasmBuild("_relaxed", ["--config", flags], { ...env, CARGO_TARGET_DIR: target });
+}
+
+/**
+ * Of the glue only the types are of use: the exports are plain functions of numbers, called directly.
+ * @param {string} suffix of the name
+ * @param {string[]} options of cargo
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function wasmBuild(suffix, options, env) {
+  const output = fromRoot("crate", `pkg${suffix}`);
+  const form = ["--mode", "no-install", "--target", "web", "--release", "--no-pack", "--no-opt", "--out-dir", output];
+  await stage(`wasm-pack build${suffix}`, () =>
+    runAsync("wasm-pack", ["build", "crate", ...form, "--", "--locked", ...options], { env }),
+  );
+  const wasm = await stage(`wasm-opt${suffix}`, () => optimize(readFileSync(join(output, "unrolled_core_bg.wasm"))));
+  if (suffix === "") replace("unrolled_core.d.ts", readFileSync(join(output, "unrolled_core.d.ts")));
+  replace(`unrolled_core${suffix}_bg.wasm`, wasm);
   replace(
-    "unrolled_core_bg.d.wasm.ts",
+    `unrolled_core${suffix}_bg.d.wasm.ts`,
     "// Made by scripts/setup.mjs; see scripts/inline-wasm.mjs.\n/** The bytes of the core. */\nexport default function coreBytes(): Uint8Array<ArrayBuffer>;\n",
   );
-  console.error(`[core] ${wasm.length} bytes of wasm, ${gzipSync(wasm, { level: 9 }).length} gzipped`);
+  console.error(`[core${suffix}] ${wasm.length} bytes of wasm, ${gzipSync(wasm, { level: 9 }).length} gzipped`);
 }
 
 /** Functions of the standard library that put together and print the message of a panic, and what begins one. */
@@ -178,6 +181,7 @@ async function optimize(raw) {
   module.runPasses(["strip-producers", "strip-target-features"]);
   const wasm = new Uint8Array(module.emitBinary());
   module.dispose();
+  setFlagsFromString("--experimental-wasm-relaxed-simd");
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm));
   if (imports.length > 0) throw new Stop(`the core must import nothing, but imports ${JSON.stringify(imports)}`);
   return wasm;

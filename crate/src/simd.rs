@@ -4,7 +4,9 @@
 //!   kernels, blocks and tails.
 //! * [`F64x4`] exists for tests only: the same kernels in double precision are what gradients are checked against.
 //!
-//! Multiplication and addition are never fused: the portable build gives the same bits in every runtime.
+//! Multiplication and addition are never fused: the portable build gives the same bits in every runtime. The relaxed
+//! build, a second one with the target feature `relaxed-simd`, fuses those of matrix products where the processor can
+//! ([`Lane::mul_add`]); that is all the difference.
 
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
@@ -98,6 +100,12 @@ pub trait Lane:
 
     /// `if self > other { yes } else { no }`, element by element; NaN compares false.
     fn select_gt(self, other: Self, yes: Self, no: Self) -> Self;
+
+    /// self * factor + addend, rounded twice. The relaxed build may round once: whether it does is the engine's choice.
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        self * factor + addend
+    }
 
     /// The exponential, the natural logarithm, tanh and the logistic function: see [`crate::math`].
     fn exp(self) -> Self;
@@ -571,6 +579,14 @@ mod wasm {
         fn min(self, other: Self) -> Self {
             Self(f32x4_min(self.0, other.0))
         }
+        #[cfg(target_feature = "relaxed-simd")]
+        #[inline(always)]
+        fn clamp(self, low: Self, high: Self) -> Self {
+            // Of pmin and pmax the compiler makes relaxed_min and relaxed_max here, which lose NaN.
+            let above = v128_bitselect(low.0, self.0, f32x4_lt(self.0, low.0));
+            Self(v128_bitselect(high.0, above, f32x4_gt(above, high.0)))
+        }
+        #[cfg(not(target_feature = "relaxed-simd"))]
         #[inline(always)]
         fn clamp(self, low: Self, high: Self) -> Self {
             // pmax(a, b) is `a < b ? b : a` and pmin(a, b) is `b < a ? b : a`: NaN in the first operand stays.
@@ -579,6 +595,11 @@ mod wasm {
         #[inline(always)]
         fn select_gt(self, other: Self, yes: Self, no: Self) -> Self {
             Self(v128_bitselect(yes.0, no.0, f32x4_gt(self.0, other.0)))
+        }
+        #[cfg(target_feature = "relaxed-simd")]
+        #[inline(always)]
+        fn mul_add(self, factor: Self, addend: Self) -> Self {
+            Self(f32x4_relaxed_madd(self.0, factor.0, addend.0))
         }
         #[inline(always)]
         fn exp(self) -> Self {

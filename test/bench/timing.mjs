@@ -4,6 +4,21 @@ import { writeSync } from "node:fs";
 /** Measured seconds a case. */
 const seconds = Number(process.env["PEERS_SECONDS"] ?? 4);
 
+/** What the core is, of {@link cores}. */
+export const core = process.argv[3] ?? "simd";
+
+/**
+ * The cores that are compared, and what makes them of `loadFasterCore`: the portable one, with relaxed SIMD, and with
+ * instructions joined by the engine.
+ * @type {Record<string, import("unrolled/node").FasterCoreOptions>}
+ */
+export const cores = {
+  simd: { relaxed: false },
+  relaxed: { relaxed: true },
+  revectorize: { relaxed: false, revectorize: true },
+  "relaxed-revectorize": { relaxed: true, revectorize: true },
+};
+
 /** A linear congruential generator: the same inputs in every language. */
 export class Lcg {
   #state = 12345;
@@ -102,7 +117,7 @@ export function report(workload, metric, value, better, more = {}) {
   const line = {
     schema: 1,
     system: `unrolled${process.env["PEERS_SYSTEM_SUFFIX"] ?? ""}`,
-    variant: "wasm-simd",
+    variant: `wasm-${core}`,
     threads: 1,
     workload,
     metric,

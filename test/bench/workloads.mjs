@@ -1,4 +1,4 @@
-// The workloads of the comparison, on the built package: node workloads.mjs W1
+// The workloads of the comparison, on the built package: node workloads.mjs W1 [core, of `cores` in timing.mjs]
 //
 //   W1  chars/s    training a tanh RNN: H 100, T 25, B 1, one-hot of 65, Adagrad 0.1, clipped to 5, state carried
 //   W2  chars/s    training a 2-layer LSTM: H 128, T 50, B 50, one-hot of 65, Adam 2e-3
@@ -19,8 +19,9 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import * as unrolled from "unrolled";
+import { loadFasterCore } from "unrolled/node";
 import { characterLoss, createCharacterModel, symbols, tokenizer } from "./character-model.mjs";
-import { Lcg, latency, median, report, text, throughput, throughputOfThreads } from "./timing.mjs";
+import { core, cores, Lcg, latency, median, report, text, throughput, throughputOfThreads } from "./timing.mjs";
 
 const here = fileURLToPath(import.meta.url);
 
@@ -131,12 +132,12 @@ function streaming(options) {
 /** W5, and the same with 8-bit weights and what they cost in accuracy. */
 function w5() {
   latency("W5", "us_per_step_p50", "us", streaming());
-  latency("W5", "us_per_step_p50", "us", streaming({ weights: "int8" }), { variant: "wasm-simd-int8" });
+  latency("W5", "us_per_step_p50", "us", streaming({ weights: "int8" }), { variant: `wasm-${core}-int8` });
   const lstm = new unrolled.LSTM(128, 256, { numLayers: 2 }).init({ seed: 1 });
   const random = new Lcg();
   const inputs = Array.from({ length: 1000 }, () => Float32Array.from({ length: 128 }, () => random.unit()));
   const { rms, rmsError, maxError } = unrolled.compareInt8(lstm, inputs);
-  const more = { variant: "wasm-simd-int8", rms, rms_error: rmsError, max_error: maxError };
+  const more = { variant: `wasm-${core}-int8`, rms, rms_error: rmsError, max_error: maxError };
   report("W5", "relative_rms_error", rmsError / rms, "lower", more);
 }
 
@@ -215,7 +216,19 @@ if (work === undefined) {
   console.error(`unknown workload ${JSON.stringify(name)}, expected one of W1 to W8, W2x2 and W3x2`);
   process.exit(2);
 }
+const wanted = cores[core];
+if (wanted === undefined) {
+  console.error(`unknown core ${JSON.stringify(core)}, expected one of ${Object.keys(cores).join(", ")}`);
+  process.exit(2);
+}
 try {
+  if (core !== "simd") {
+    const { relaxed, revectorize } = await loadFasterCore(wanted);
+    if (relaxed !== wanted.relaxed || revectorize !== (wanted.revectorize ?? false)) {
+      report(name, "none", null, "higher", { status: "n/a", note: "not in this version of Node" });
+      process.exit(0);
+    }
+  }
   await work();
 } catch (error) {
   report(name, "error", null, "higher", { status: "failed", error: String(error).slice(0, 400) });

@@ -100,14 +100,26 @@ export function getCore(): Core {
   return shared;
 }
 
-/** A core of its own: nothing is shared with the default one. */
-export function createCore(): Core {
+/**
+ * A core of its own: nothing is shared with the default one.
+ * @param module - another build of it, as `unrolled/relaxed` has one; null: what the default core is made of
+ */
+export function createCore(module: WebAssembly.Module | null = null): Core {
+  if (module !== null) return new Core(module);
   compiled ??= compileCore();
   return new Core(compiled);
 }
 
-/** Compiles off the main thread where possible and makes the default core; later calls find it ready. */
-export async function loadCore(): Promise<Core> {
-  compiled ??= await compileCoreAsync();
+/**
+ * Compiles off the main thread where possible and makes the default core; later calls find it ready.
+ * @param module - another build of it, as `unrolled/relaxed` has one, which then is what all cores are made of; null: the
+ *   portable one
+ * @throws ArgumentError for another build when there is a core already
+ */
+export async function loadCore(module: WebAssembly.Module | null = null): Promise<Core> {
+  if (module !== null && compiled !== undefined && compiled !== module) {
+    throw new ArgumentError("loadCore", "module", "given before the first core is made", module);
+  }
+  compiled ??= module ?? (await compileCoreAsync());
   return getCore();
 }

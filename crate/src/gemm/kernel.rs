@@ -1,7 +1,7 @@
 //! Micro-kernels: one panel of sixteen columns times a few rows.
 //!
 //! Every output element is `init + a[0] b[0] + a[1] b[1] + ...`, k ascending, one multiplication and one addition at a
-//! time, whatever the tile: the same bits in a tile of two rows, in one row, and across blocks of k.
+//! time (fused in the relaxed build), whatever the tile: the same bits in a tile of two rows, in one row, and across blocks of k.
 //!
 //! Sizes follow the engines: V8 has fifteen usable vector registers and hoists the loads of a basic block ahead of its
 //! arithmetic, so accumulators, broadcasts and the panel row must fit together. Two rows of sixteen columns do
@@ -28,7 +28,7 @@ unsafe fn store_row<L: Lane>(row: [L; LANES], to: *mut L::Elem) {
 
 #[inline(always)]
 fn multiply_add<L: Lane>(acc: [L; LANES], x: L, b: [L; LANES]) -> [L; LANES] {
-    [acc[0] + x * b[0], acc[1] + x * b[1], acc[2] + x * b[2], acc[3] + x * b[3]]
+    [x.mul_add(b[0], acc[0]), x.mul_add(b[1], acc[1]), x.mul_add(b[2], acc[2]), x.mul_add(b[3], acc[3])]
 }
 
 /// Two rows: `c[r][0..16] = init[r][0..16] + sum_k a[r][k] panel[k][0..16]`.
