@@ -15,6 +15,12 @@ const expected = {
     ["text/plain", /validation loss 0\.\d+ nats/],
     ["text/plain", /little star,\nHow I wonder what you are!\n/],
   ],
+  "ner.ipynb": [
+    ["text/html", /<progress value="150" max="150">/],
+    ["text/plain", /^all +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+$/m],
+    ["text/plain", /^person: Harry Potter\nperson: Hermione Granger$/m],
+    ["text/html", /<mark title="[0-9.]+">Harry<\/mark><sub>B-person<\/sub>/],
+  ],
 };
 
 /** What runs notebooks cannot be had here: no Python with venv, or a registry that does not answer. */
