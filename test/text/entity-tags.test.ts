@@ -57,8 +57,11 @@ describe("tagRules", () => {
     expect(new Set(found.map((tags) => JSON.stringify(tagSpans(tags)))).size, scheme).toBe(found.length);
   });
 
-  it("leave tags alone that mark no span", () => {
-    const { start, end, transitions } = tagRules(["NN", "VB", "O"]);
+  it.each([
+    ["NN", "VB", "O"],
+    ["O", "I-x", "I-y"],
+  ])("leave tags alone that mark no span, or one without a beginning: %s", (...labels) => {
+    const { start, end, transitions } = tagRules(labels);
     expect([start, end, transitions].flat().every(Boolean)).toBe(true);
   });
 });

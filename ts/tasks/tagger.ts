@@ -215,8 +215,8 @@ export class Tagger extends SequenceEncoder {
   }
 
   /**
-   * Batches of sentences, for `train`; a source of batches by number.
-   * @throws DataError naming the example: an unknown tag, or not one tag a word; or when there are none
+   * Batches of sentences, for `train`; a source of batches by number. Sentences without words are left out.
+   * @throws DataError naming the example: an unknown tag, or not one tag a word; or when no words are left
    */
   batches(
     sentences: Iterable<TaggedSentence>,
@@ -255,9 +255,9 @@ export class Tagger extends SequenceEncoder {
     };
   }
 
-  /** Where so many words are cut into pieces that are read at a time; one piece of no words. */
+  /** Where so many words are cut into pieces that are read at a time. */
   #pieces(words: number): [from: number, to: number][] {
-    const count = Math.max(1, Math.ceil(words / this.maxLength));
+    const count = Math.ceil(words / this.maxLength);
     return Array.from({ length: count }, (_, i) => [i * this.maxLength, Math.min((i + 1) * this.maxLength, words)]);
   }
 
@@ -365,7 +365,6 @@ export class Tagger extends SequenceEncoder {
     const entities = new EntityScores();
     let total = 0;
     for (const { inputs, lengths, tags, count } of this.batches(given, { batchSize: BATCH })) {
-      if (count === 0) continue;
       const { logits, loss } = this.run(() => {
         const logits = this.forward(inputs);
         return { logits, loss: this.#lossOf(logits, lengths, tags, count).item() };

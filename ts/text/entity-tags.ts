@@ -55,13 +55,15 @@ export interface TagRules {
 
 /**
  * What BIO and BIOES allow: an `I` or `E` goes on with a span of its own type, and where the tags have an `E` or `S`, a
- * span that `B` began ends with `E`. Tags that mark no span may stand anywhere.
+ * span that `B` began ends with `E`. Tags that mark no span may stand anywhere, as may an `I` of a type that has no `B`.
  */
 export function tagRules(labels: readonly string[]): TagRules {
   const tags = labels.map((label) => parts(label));
   const closing = tags.some(([prefix]) => prefix === "E" || prefix === "S");
   const opens = ([prefix]: readonly [string, string]): boolean => prefix === "B" || prefix === "I";
-  const goesOn = ([prefix]: readonly [string, string]): boolean => prefix === "I" || prefix === "E";
+  const begun = new Set(tags.flatMap(([prefix, type]) => (prefix === "B" ? [type] : [])));
+  const goesOn = ([prefix, type]: readonly [string, string]): boolean =>
+    (prefix === "I" || prefix === "E") && begun.has(type);
   return {
     start: tags.map((tag) => !goesOn(tag)),
     end: tags.map((tag) => !(closing && opens(tag))),
