@@ -289,6 +289,7 @@ export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions 
 export { HybridClassifier, type HybridClassifierOptions, type HybridWeights } from "./tasks/hybrid-classifier.js";
 export { LanguageModel, type LanguageModelOptions, type RecurrentClass } from "./tasks/language-model.js";
 export { NaiveBayes, type NaiveBayesOptions } from "./tasks/naive-bayes.js";
+export { NextTokenModel, type NextTokenOptions } from "./tasks/next-token-model.js";
 export { NGramModel, type NGramModelOptions } from "./tasks/ngram.js";
 export { charRnn, minCharRnn, type Preset, presets, quick, zarembaSmall } from "./tasks/presets.js";
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
@@ -310,6 +311,12 @@ export {
   Translator,
   type TranslatorOptions,
 } from "./tasks/translator.js";
+export {
+  BagOfWordsLanguageModel,
+  type BagOfWordsLanguageModelOptions,
+  FeedForwardLanguageModel,
+  type FeedForwardLanguageModelOptions,
+} from "./tasks/window-models.js";
 export {
   type ExplainedClassification,
   type PredictsTexts,

@@ -87,6 +87,13 @@ export class Config {
     return value as string[];
   }
 
+  numbers(field: string): readonly number[] | undefined {
+    const value = this.#file.config.get(field);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "number")) throw this.bad(field);
+    return value as number[];
+  }
+
   tokenizer(): Tokenizer {
     const { tokenizer } = this.#file;
     if (tokenizer === undefined) throw new LoadError("value", `model file: the ${this.#kind} has no tokenizer`);

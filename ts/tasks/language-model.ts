@@ -1,6 +1,6 @@
 /** A recurrent language model: it gives the probabilities of the next token after every token. */
 import type { Core } from "../core/core.js";
-import { type Batch, evaluationLanes } from "../data/lanes.js";
+import type { Batch } from "../data/lanes.js";
 import { ArgumentError } from "../errors.js";
 import { entriesOf } from "../io/json.js";
 import { load, type ModelFile, readModelFile } from "../io/model-file.js";
@@ -12,7 +12,7 @@ import { activationPenalty, temporalActivationPenalty } from "../nn/losses/activ
 import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import { type InitOptions, Module } from "../nn/module.js";
 import type { RecurrentLayer, RecurrentOptions } from "../nn/recurrent.js";
-import { CarriedState, type RecurrentState } from "../nn/state.js";
+import type { CarriedState, RecurrentState } from "../nn/state.js";
 import { add } from "../tensor/binary.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { oneHot } from "../tensor/embedding.js";
@@ -23,6 +23,7 @@ import type { StreamPlan } from "../tensor/stream.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Config, cellName } from "./config.js";
+import { meanTokenLoss } from "./mean-token-loss.js";
 
 /** A class of recurrent layers: RNN, LSTM, GRU, or what {@link defineCell} makes. */
 export type RecurrentClass = (new (
@@ -81,9 +82,6 @@ export interface LanguageModelOptions {
   /** See {@link RecurrentOptions.recompute}; not a part of the model's files. */
   readonly recompute?: number | undefined;
 }
-
-/** Steps of one call while evaluating. */
-const EVALUATION_STEPS = 256;
 
 /**
  * Embeddings or one-hot vectors, recurrent layers, a linear layer. With these options it is AWD-LSTM (Merity, Keskar &
@@ -246,19 +244,7 @@ export class LanguageModel extends Module {
    * @param options.batchSize - lanes that start from a zero state each; default 1, the whole context for every token; more are faster
    */
   evaluate(text: string | Int32Array, options: { readonly batchSize?: number } = {}): number {
-    const tokens = typeof text === "string" ? this.tokenizer.encode(text) : text;
-    const carried = new CarriedState<RecurrentState>();
-    let total = 0;
-    let count = 0;
-    try {
-      for (const batch of evaluationLanes(tokens, { batchSize: options.batchSize ?? 1, seqLen: EVALUATION_STEPS })) {
-        total += batch.count * (this.run(() => this.loss(batch, carried).item()) as number);
-        count += batch.count;
-      }
-    } finally {
-      carried.dispose();
-    }
-    return total / count;
+    return meanTokenLoss(this, text, options.batchSize ?? 1);
   }
 
   /** JSON data that, with the tokenizer, make the same model. */

@@ -18,7 +18,7 @@
  */
 import type { Core } from "../core/core.js";
 import { log } from "../core/elementary.js";
-import { ArgumentError, DataError, LoadError, ShapeError } from "../errors.js";
+import { ArgumentError, DataError, LoadError } from "../errors.js";
 import { readModelFile } from "../io/model-file.js";
 import type { WritableTensor } from "../io/safetensors.js";
 import { checkSize } from "../nn/check.js";
@@ -29,6 +29,7 @@ import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Config } from "./config.js";
 import { childOf, type NGramLevel, ngramLevels } from "./ngram-trie.js";
+import { contextAfter, withContext } from "./token-context.js";
 
 /** Options of {@link NGramModel}. */
 export interface NGramModelOptions {
@@ -238,40 +239,28 @@ export class NGramModel extends Module {
    * The logarithms of the probabilities of the next token after each token.
    * @param ids - (B, T)
    * @param options.state - from the call before; default: the beginning of a text
-   * @returns logits (B, T, V), and as state the last words before the next: `context`, (B, order), -1 where there is none
+   * @returns logits (B, T, V), and as state the ids of the last tokens: `context`, (B, order), -1 where there was none
+   * @throws ShapeError, ArgumentError (an id that is none)
    */
   forward(
     ids: Ids,
     options: { readonly state?: RecurrentState | undefined } = {},
   ): { logits: Tensor; state: RecurrentState } {
-    const { order, core } = this;
-    const [batch, steps] = ids.shape;
-    if (ids.shape.length !== 2 || batch === undefined || steps === undefined) {
-      throw new ShapeError("NGramModel", "ids", ["B", "T"], ids.shape);
-    }
-    const before = options.state?.["context"];
-    if (before !== undefined && (before.shape.length !== 2 || before.shape[0] !== batch || before.shape[1] !== order)) {
-      throw new ShapeError("NGramModel", "state.context", [batch, order], before.shape);
-    }
-    const context = before?.toArray() ?? new Float32Array(batch * order).fill(-1);
-    const logits = new Float32Array(batch * steps * this.tokenizer.size);
+    const { order, tokenizer, core } = this;
+    const joined = withContext("NGramModel", ids, options.state, order, tokenizer.size);
+    const [batch, steps] = ids.shape as [number, number];
+    const logits = new Float32Array(batch * steps * tokenizer.size);
     for (let row = 0; row < batch; row++) {
-      const last = context.subarray(row * order, (row + 1) * order);
-      let position = this.#after(last.filter((id) => id >= 0));
+      const tokens = joined.data.subarray(row * (order + steps), (row + 1) * (order + steps));
+      let position = this.#after(tokens.subarray(0, order).filter((id) => id >= 0));
       for (let t = 0; t < steps; t++) {
-        const token = ids.data[row * steps + t] as number;
-        if (this.tokenizer.tokens[token] === undefined) {
-          throw new ArgumentError("NGramModel", `ids[${row}, ${t}]`, `from 0 to ${this.tokenizer.size - 1}`, token);
-        }
-        position = this.#advance(position, token);
-        last.copyWithin(0, 1);
-        last[order - 1] = token;
-        logits.set(this.#distribution(position).map(log), (row * steps + t) * this.tokenizer.size);
+        position = this.#advance(position, tokens[order + t] as number);
+        logits.set(this.#distribution(position).map(log), (row * steps + t) * tokenizer.size);
       }
     }
     return {
-      logits: tensor(logits, [batch, steps, this.tokenizer.size], core),
-      state: { context: tensor(context, [batch, order], core) },
+      logits: tensor(logits, [batch, steps, tokenizer.size], core),
+      state: contextAfter(joined, order, core),
     };
   }
 
