@@ -154,6 +154,11 @@ export {
   type AttentionOptions,
 } from "./nn/attention/attention.js";
 export { AttentionalState } from "./nn/attention/attentional-state.js";
+export {
+  type AttentionCache,
+  CausalSelfAttention,
+  type CausalSelfAttentionOptions,
+} from "./nn/attention/causal.js";
 export { DotAttention } from "./nn/attention/dot.js";
 export { GeneralAttention } from "./nn/attention/general.js";
 export { LocalAttention } from "./nn/attention/local.js";
@@ -258,6 +263,7 @@ export {
 } from "./nn/recurrent.js";
 export { Elman, type ElmanOptions, type OutputActivation, RNN, RNNCell, type RNNOptions } from "./nn/rnn.js";
 export { CarriedState, type HiddenState, type LSTMState, type RecurrentState } from "./nn/state.js";
+export { TransformerLayer, type TransformerLayerOptions } from "./nn/transformer-layer.js";
 export {
   Backwards,
   Bidirectional,
@@ -295,14 +301,19 @@ export { charRnn, minCharRnn, type Preset, presets, quick, zarembaSmall } from "
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
 export {
   type TaggedSentence,
+  type TaggedSentence,
   type TaggedText,
   type TaggedWord,
+  type TaggedWord,
+  Tagger,
   Tagger,
   type TaggerBatch,
+  type TaggerOptions,
   type TaggerOptions,
   type TaggerScores,
   type TextSpan,
 } from "./tasks/tagger.js";
+export { TransformerLanguageModel, type TransformerLanguageModelOptions } from "./tasks/transformer.js";
 export {
   type TextPair,
   type TranslateOptions,
