@@ -301,14 +301,10 @@ export { charRnn, minCharRnn, type Preset, presets, quick, zarembaSmall } from "
 export type { SequenceEncoderOptions } from "./tasks/sequence-encoder.js";
 export {
   type TaggedSentence,
-  type TaggedSentence,
   type TaggedText,
   type TaggedWord,
-  type TaggedWord,
-  Tagger,
   Tagger,
   type TaggerBatch,
-  type TaggerOptions,
   type TaggerOptions,
   type TaggerScores,
   type TextSpan,
