@@ -18,6 +18,7 @@ import { load, readModelFile } from "../io/model-file.js";
 import type { AdaptiveSoftmax } from "../nn/adaptive-softmax.js";
 import { checkSize } from "../nn/check.js";
 import { Embedding } from "../nn/embedding.js";
+import { normal } from "../nn/initializers.js";
 import { Linear } from "../nn/linear.js";
 import type { RecurrentState } from "../nn/state.js";
 import { Ids } from "../tensor/ids.js";
@@ -58,7 +59,8 @@ abstract class WindowModel extends NextTokenModel {
     checkSize(new.target.name, "window", window);
     if (window > MAX_WINDOW) throw new ArgumentError(new.target.name, "window", `at most ${MAX_WINDOW}`, window);
     this.window = window;
-    this.embedding = new Embedding(options.tokenizer.size + 1, embeddingSize);
+    // Small, so that the vectors of rare words, which move little, say little.
+    this.embedding = new Embedding(options.tokenizer.size + 1, embeddingSize, { initializer: normal(0, 0.1) });
   }
 
   /** Features (B, T, any) of embeddings (B, window + T, E) of the ids, -1 where there was none. @internal */
