@@ -9,6 +9,11 @@ import { environment, fromRoot, root, run, Stop } from "./lib.mjs";
 
 /** What each notebook must show: a type of output, and how it begins or what is in it. */
 const expected = {
+  "surprisal.ipynb": [
+    ["text/plain", /^perplexity \d+\.\d on sentences/],
+    ["image/svg+xml", /^<svg .*When the officer read the letter fell/s],
+    ["text/plain", /^24 sentences: \d+\.\d\d bits \(\d+\.\d\d to \d+\.\d\d\)/],
+  ],
   "char-lstm.ipynb": [
     ["text/html", /<progress value="120" max="120">/],
     ["image/svg+xml", /^<svg .*<title>validation<\/title>/s],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { surprisal } from "../../ts/infer/surprisal.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
+import { BpeTokenizer } from "../../ts/text/bpe-tokenizer.js";
 import { WordTokenizer } from "../../ts/text/word-tokenizer.js";
 import { fileIn, temporaryFolder, tiny, unrolled } from "./command.js";
 
@@ -73,6 +74,21 @@ describe("models of words", () => {
     expect((await train(...options, "--updates", "4", "--out", halves)).code).toBe(0);
     expect(await train("--resume", halves, "--updates", "8")).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(readFileSync(halves).equals(readFileSync(whole))).toBe(true);
+  });
+
+  it("may be of subwords", async () => {
+    const path = join(folder, "subwords.safetensors");
+    const args = ["--tokens", "subword", "--vocabulary", "300", ...tiny, "--updates", "10", "--out", path];
+    const { code, stdout, stderr } = await unrolled(["train", text, ...args]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const tokenizer = BpeTokenizer.from(story, { maxSize: 300 });
+    expect(LanguageModel.from(readFileSync(path)).tokenizer.tokens).toEqual(tokenizer.tokens);
+    expect(stdout).toContain(`${tokenizer.encode(story).length.toLocaleString("en")} tokens of kind bpe`);
+    const { words: found } = JSON.parse((await unrolled(["surprisal", path, "The cat ran.", "--json"])).stdout) as {
+      words: { text: string }[];
+    };
+    expect(found.map((word) => word.text)).toEqual(["The", "cat", "ran."]);
+    expect((await unrolled(["info", path])).stdout).toMatch(/^tokenizer +bpe, \d+ tokens: "/m);
   });
 
   it("refuse what makes no sense", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
@@ -216,7 +216,10 @@ describe.concurrent("unrolled train", () => {
   });
 
   it("replaces a model only by a complete one", async () => {
-    const out = at("kept.safetensors");
+    // Other tests write into the shared folder at the same time.
+    const own = at("kept");
+    mkdirSync(own);
+    const out = join(own, "kept.safetensors");
     const train = (updates: string): Promise<{ code: number | null }> => {
       return unrolled(["train", text, ...tiny, "--updates", updates, "--validation", "0", "--out", out, "--quiet"]);
     };
@@ -230,7 +233,7 @@ describe.concurrent("unrolled train", () => {
     expect(readFileSync(out).equals(before)).toBe(true);
     expect((await train("3")).code).toBe(0);
     expect(readFileSync(out).equals(before)).toBe(false);
-    expect(readdirSync(folder).filter((name) => name.startsWith(".unrolled"))).toEqual([]);
+    expect(readdirSync(own).filter((name) => name.startsWith(".unrolled"))).toEqual([]);
   });
 
   it("stops at --seconds with a last validation", async () => {

@@ -30,9 +30,9 @@ export const surprisalUsage: Usage<typeof options> = {
   ],
   examples: [
     'unrolled surprisal lm.safetensors "The horse raced past the barn fell"',
-    'unrolled surprisal lm.safetensors "The horse raced" "The horse shot" --svg pair.svg',
+    'unrolled surprisal lm.safetensors "The horse raced" "The horse shot"',
     'unrolled surprisal lm.safetensors "fell" --context "The horse " --json',
-    "head -1 chapter.txt | unrolled surprisal lm.safetensors - --training novel.txt",
+    "head -1 chapter.txt | unrolled surprisal lm.safetensors - --svg surprisal.svg",
   ],
 };
 

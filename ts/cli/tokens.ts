@@ -1,4 +1,5 @@
 /** What a text is cut into: the tokenizers that the commands know by name, and how their tokens are spoken of. */
+import { BpeTokenizer } from "../text/bpe-tokenizer.js";
 import { CharTokenizer } from "../text/char-tokenizer.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { WordTokenizer } from "../text/word-tokenizer.js";
@@ -18,8 +19,10 @@ export const characters: TokenKind = { name: "char", from: (text) => CharTokeniz
 /** A word that occurs once is left to its characters, so that the model learns to spell as well. */
 const words: TokenKind = { name: "word", from: (text, maxSize) => WordTokenizer.from(text, { maxSize, minCount: 2 }) };
 
+const subwords: TokenKind = { name: "subword", from: (text, maxSize) => BpeTokenizer.from(text, { maxSize }) };
+
 export const tokenKinds: ReadonlyMap<string, TokenKind> = new Map(
-  [characters, words].map((kind) => [kind.name, kind] as const),
+  [characters, words, subwords].map((kind) => [kind.name, kind] as const),
 );
 
 /** What one token is called, by the `kind` of the tokenizer. */

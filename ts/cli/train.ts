@@ -74,11 +74,12 @@ export const trainUsage: Usage<typeof options> = {
   name: "train",
   operands: ["FILE"],
   summary:
-    "Trains a recurrent network to continue a text, by characters or by words. FILE is UTF-8 text; - is standard input.",
+    "Trains a recurrent network to continue a text, by characters, words or subwords. FILE is UTF-8 text; - is standard input.",
   options,
   notes: [
-    "A word is a token with the space before it, and so is a mark; words outside the vocabulary, and those that occur once, are spelled " +
-      "by their characters, so that any text can be read and written.",
+    "With --tokens word a word is a token with the space before it, and so is a mark; words outside the vocabulary, and those that " +
+      "occur once, are spelled by their characters. With --tokens subword words are made of pieces, which byte-pair encoding finds. " +
+      "Either way any text can be read and written.",
     "",
     "Schedules and their parameters (those in brackets may be left out), as in --schedule step:step-size=1000,gamma=0.5 " +
       "or multistep:milestones=1000/2000:",
