@@ -6,6 +6,7 @@ import { LSTM } from "../../ts/nn/lstm.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
 import type { TokenDecoder, Tokenizer, TokenizerJSON } from "../../ts/text/tokenizer.js";
+import { VocabularyTokenizer } from "../../ts/text/vocabulary-tokenizer.js";
 import { WordTokenizer } from "../../ts/text/word-tokenizer.js";
 
 const text = "the horse raced past";
@@ -81,6 +82,45 @@ describe("surprisal", () => {
     expect(whole.words.map((word) => word.text)).toEqual(["the", "horse", "raced", "past"]);
     const total = (values: Iterable<number>): number => [...values].reduce((a, b) => a + b, 0);
     expect(total(whole.words.map((word) => word.bits))).toBeCloseTo(total(whole.bits), 10);
+  });
+
+  it("begins after <eos> where that ends the lines, and takes a word outside a closed vocabulary for <unk>", () => {
+    const tokenizer = VocabularyTokenizer.from(text, { split: "spaces" });
+    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 6 });
+    model.init({ seed: 1, initializer: uniform(-2, 2) });
+    const found = surprisal(model, "the zebra \u{1f40e} past");
+    expect(found.words.map((word) => word.text)).toEqual(["the", "<unk>", "<unk>", "past"]);
+    const { the = NaN, past = NaN } = { the: tokenizer.idOf("the"), past: tokenizer.idOf("past") };
+    const { eos, unknown } = tokenizer;
+    expect(found.meanNats).toBeCloseTo(model.evaluate(Int32Array.of(eos, the, unknown, unknown, past)), 5);
+    const told = surprisal(model, "past", { context: "the" });
+    expect(told.meanNats).toBeCloseTo(model.evaluate(Int32Array.of(the, past)), 5);
+  });
+
+  it("has an answer for a text of nothing, of emoji, of white space, and of words without an end", () => {
+    const tokenizer = WordTokenizer.from(`${text}\n`, { minCount: 2 });
+    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 2 }).init({ seed: 1 });
+    const nothing = surprisal(model, "");
+    expect(nothing).toMatchObject({ words: [], tokens: [], meanNats: NaN, perplexity: NaN, bitsPerToken: NaN });
+    expect(nothing.bits).toHaveLength(0);
+    const emoji = surprisal(model, "the \u{1f40e}\u{1f469}\u200d\u{1f680} fell");
+    expect(emoji.words.map((word) => word.text)).toEqual(["the", "\u{1f40e}\u{1f469}\u200d\u{1f680}", "fell"]);
+    expect(emoji.words.every(({ bits }) => bits > 0 && bits < Infinity)).toBe(true);
+    // White space alone makes a word of nothing; at an end it follows the last word.
+    expect(surprisal(model, " \n ").words.map((word) => word.text)).toEqual([""]);
+    expect(surprisal(model, " \n the  horse \n").words.map((word) => word.text)).toEqual(["the", "horse", ""]);
+  });
+
+  it("reads a million characters, of words and of one word, in a time that grows with them", () => {
+    const tokenizer = CharTokenizer.from("ab ");
+    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 1 }).init({ seed: 1 });
+    const one = surprisal(model, "ab".repeat(250_000));
+    expect(one.words).toHaveLength(1);
+    expect(one.words[0]?.text).toHaveLength(500_000);
+    const many = surprisal(model, "a b ".repeat(125_000));
+    expect(many.words).toHaveLength(250_001);
+    expect(one.bitsPerToken).toBeGreaterThan(0);
+    expect(many.words.every(({ bits }) => bits > 0)).toBe(true);
   });
 
   it("goes on from a context, and starts even without one", () => {

@@ -115,15 +115,20 @@ function summarize(measured: readonly Measure[]): TokenSurprisal {
 /** Sums over words. A new one begins with a token that starts with white space or follows some, which belongs to it. */
 function wordsOf(pieces: readonly string[], measured: readonly Measure[]): WordSurprisal[] {
   const words: { text: string; bits: number }[] = [];
+  let solid = false;
+  let ended = false;
   pieces.forEach((piece, t) => {
     const last = words[words.length - 1];
-    const begins = /\S/.test(last?.text ?? "") && (/^\s/.test(piece) || /\s$/.test(last?.text ?? ""));
     const bits = (measured[t]?.nats as number) / Math.LN2;
+    const begins = solid && (ended || /^\s/.test(piece));
     if (last === undefined || begins) words.push({ text: piece, bits });
     else {
       last.text += piece;
       last.bits += bits;
     }
+    // Of the word so far, by its last piece alone: its text may be long.
+    solid = /\S/.test(piece) || (solid && !begins);
+    ended = piece === "" ? ended && !begins : /\s$/.test(piece);
   });
   return words.map(({ text, bits }) => ({ text: text.trim(), bits }));
 }

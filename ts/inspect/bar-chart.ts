@@ -75,7 +75,9 @@ export function barChart(rows: readonly (Bar | BarHeading)[], options: BarChartO
     const y = TOP + i * ROW;
     const baseline = y + 17;
     if ("heading" in row) {
-      return `<text x="${MARGIN}" y="${baseline}" font-weight="bold">${escapeXml(headings[i] as string)}</text>`;
+      // White around it, where the lines of the scale pass.
+      const outline = 'stroke="#ffffff" stroke-width="4" paint-order="stroke"';
+      return `<text x="${MARGIN}" y="${baseline}" font-weight="bold" ${outline}>${escapeXml(headings[i] as string)}</text>`;
     }
     const { label, value } = row;
     const shown = value.toFixed(digits);
