@@ -9,11 +9,12 @@ const entries = {
   node: "build/ts/node/index.js",
   onnx: "build/ts/io/onnx/index.js",
   keras: "build/ts/io/keras/index.js",
+  huggingface: "build/ts/io/huggingface.js",
   arrow: "build/ts/data/arrow.js",
   parquet: "build/ts/data/parquet.js",
   relaxed: "build/ts/core/relaxed.js",
 };
-const external = [/^node:/, /^apache-arrow/, /^hyparquet/];
+const external = [/^node:/, /^apache-arrow/, /^hyparquet/, /^@huggingface/];
 
 /** @param {import("rollup").RollupLog} warning */
 const onwarn = (warning) => {
@@ -89,6 +90,7 @@ export default [
       workerd: entries.index,
       "onnx.workerd": entries.onnx,
       "keras.workerd": entries.keras,
+      "huggingface.workerd": entries.huggingface,
       "arrow.workerd": entries.arrow,
       "parquet.workerd": entries.parquet,
       "relaxed.workerd": entries.relaxed,

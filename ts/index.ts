@@ -105,6 +105,7 @@ export { progressHtml, showProgress } from "./inspect/notebook-progress.js";
 export { type Saturation, type SaturationOptions, saturation, saturationSvg } from "./inspect/saturation.js";
 export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
 export { type StateSurvival, type SurvivalOptions, stateSurvival, survivalSvg } from "./inspect/survival.js";
+export { type Color, colorHex, type NamedColor, type SwatchOptions, swatchesSvg } from "./inspect/swatches.js";
 export {
   type TensorBoardOptions,
   tensorBoardHeader,
@@ -124,6 +125,8 @@ export {
   type LoadOptions,
   load,
   type ModelFile,
+  type ModelFileOptions,
+  type ModelSource,
   readModelFile,
   type SaveOptions,
   save,
@@ -290,6 +293,7 @@ export { Zoneout, type ZoneoutOptions } from "./nn/zoneout.js";
 export { CharacterEncoder, type CharacterEncoderOptions } from "./tasks/character-encoder.js";
 export type { Classification, ClassifierScores, LabelledText } from "./tasks/class-scores.js";
 export { type Pooling, TextClassifier, type TextClassifierOptions } from "./tasks/classifier.js";
+export { ColorNames, type ColorNamesOptions, type ColorScores } from "./tasks/color-names.js";
 export { DictionaryTagger } from "./tasks/dictionary-tagger.js";
 export { type Decoded, type Encoded, EncoderDecoder, type EncoderDecoderOptions } from "./tasks/encoder-decoder.js";
 export { HybridClassifier, type HybridClassifierOptions, type HybridWeights } from "./tasks/hybrid-classifier.js";
@@ -391,7 +395,7 @@ export type { BpeMerge } from "./text/bpe-training.js";
 export { ByteTokenizer } from "./text/byte-tokenizer.js";
 export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from "./text/char-tokenizer.js";
 export { type TagRules, type TagSpan, tagRules, tagSpans } from "./text/entity-tags.js";
-export { tokenizerFromJSON } from "./text/from-json.js";
+export { type TokenizerReader, tokenizerFromJSON } from "./text/from-json.js";
 export type { TokenDecoder, Tokenizer, TokenizerJSON } from "./text/tokenizer.js";
 export {
   type VocabularyFromOptions,

@@ -1,9 +1,9 @@
 /** `unrolled info`: what a model file holds. */
-import { type ModelFile, readModelFile } from "../io/model-file.js";
+import type { ModelFile } from "../io/model-file.js";
 import { loadFile } from "../node/files.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { flag, parseArguments, type Usage } from "./arguments.js";
-import { named } from "./model.js";
+import { readModel } from "./model.js";
 import { grouped, many, printable, size, write, writeJson } from "./terminal.js";
 
 const options = { json: flag("one JSON object") };
@@ -19,7 +19,7 @@ export const infoUsage: Usage<typeof options> = {
 export async function infoCommand(args: readonly string[]): Promise<number> {
   const { operand: path, values } = parseArguments(infoUsage, args);
   const bytes = await loadFile(path);
-  const info = named(path, () => describe(path, bytes.length, readModelFile(bytes)));
+  const info = describe(path, bytes.length, await readModel(path, bytes));
   if (values.json) await writeJson(info);
   else await write(lines(info));
   return 0;

@@ -1,6 +1,6 @@
 /** A bar chart as SVG: a row for each value, for files and notebooks. */
 import { ArgumentError } from "../errors.js";
-import { coordinate, escapeXml } from "./svg.js";
+import { coordinate, escapeXml, shortened, widthOf } from "./svg.js";
 
 /** A row of a {@link barChart}. */
 export interface Bar {
@@ -25,9 +25,8 @@ export interface BarChartOptions {
   readonly digits?: number;
 }
 
-/** Pixels. Text is monospaced, so that its width is known without a font: 0.6 of its size, twice that where it is wide. */
+/** Pixels. */
 const FONT = 14;
-const CHARACTER = 8.4;
 const ROW = 24;
 const MARGIN = 16;
 const BARS = 480;
@@ -57,10 +56,10 @@ export function barChart(rows: readonly (Bar | BarHeading)[], options: BarChartO
   const most = bars.reduce((largest, { value }) => Math.max(largest, value), 0);
   const step = stepOf(most);
   const steps = Math.max(1, Math.ceil(most / step));
-  const left = MARGIN + widest(bars.map(({ label }) => shortened(label))) + 8;
+  const left = MARGIN + widest(bars.map(({ label }) => shortened(label, LONGEST_LABEL))) + 8;
   const bottom = TOP + rows.length * ROW;
   const headings = rows.map((row) => ("heading" in row ? shortened(row.heading, LONGEST_HEADING) : ""));
-  const heading = Math.max(widthOf(title) * 1.15, left - MARGIN + widthOf(axis), widest(headings));
+  const heading = Math.max(widthOf(title, FONT) * 1.15, left - MARGIN + widthOf(axis, FONT), widest(headings));
   const width = Math.ceil(Math.max(left + BARS + 80, heading + 2 * MARGIN));
   const height = bottom + MARGIN;
   const x = (value: number): number => left + (value / step / steps) * BARS;
@@ -84,7 +83,7 @@ export function barChart(rows: readonly (Bar | BarHeading)[], options: BarChartO
     return [
       "<g>",
       `<title>${escapeXml(label)}: ${shown}</title>`,
-      `<text x="${coordinate(left - 8)}" y="${baseline}" text-anchor="end">${escapeXml(shortened(label))}</text>`,
+      `<text x="${coordinate(left - 8)}" y="${baseline}" text-anchor="end">${escapeXml(shortened(label, LONGEST_LABEL))}</text>`,
       `<rect x="${coordinate(left)}" y="${y + 4}" width="${coordinate(x(value) - left)}" height="${ROW - 8}" fill="#3b6ea8"/>`,
       `<text x="${coordinate(x(value) + 6)}" y="${baseline}" fill="#333333">${shown}</text>`,
       "</g>",
@@ -115,17 +114,6 @@ function stepOf(most: number): number {
   return leading <= 2 ? power / 5 : leading <= 5 ? power / 2 : power;
 }
 
-function widthOf(text: string): number {
-  let width = 0;
-  for (const character of text) width += (character.codePointAt(0) as number) >= 0x1100 ? 2 * CHARACTER : CHARACTER;
-  return width;
-}
-
 function widest(texts: readonly string[]): number {
-  return texts.reduce((most, text) => Math.max(most, widthOf(text)), 0);
-}
-
-function shortened(text: string, longest = LONGEST_LABEL): string {
-  const characters = [...text];
-  return characters.length <= longest ? text : `${characters.slice(0, longest - 3).join("")}...`;
+  return texts.reduce((most, text) => Math.max(most, widthOf(text, FONT)), 0);
 }

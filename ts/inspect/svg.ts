@@ -22,3 +22,30 @@ export function escapeXml(text: string): string {
 export function coordinate(value: number): string {
   return String(Number(value.toFixed(2)));
 }
+
+/**
+ * Pixels of a monospaced text, known without a font: 0.6 of its size for a character, twice that where it is wide.
+ * @param size - of the font, in pixels
+ */
+export function widthOf(text: string, size: number): number {
+  return 0.6 * size * columnsOf(text);
+}
+
+/** A text of `longest` columns at most; a longer one is cut and ends with `...`. */
+export function shortened(text: string, longest: number): string {
+  if (columnsOf(text) <= longest) return text;
+  let start = "";
+  let columns = 0;
+  for (const character of text) {
+    columns += columnsOf(character);
+    if (columns > longest - 3) break;
+    start += character;
+  }
+  return `${start}...`;
+}
+
+function columnsOf(text: string): number {
+  let columns = 0;
+  for (const character of text) columns += (character.codePointAt(0) as number) >= 0x1100 ? 2 : 1;
+  return columns;
+}

@@ -7,7 +7,7 @@ import { formatShape, isUnrolledError, LoadError } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { sameShape } from "../tensor/tensor.js";
-import { tokenizerFromJSON } from "../text/from-json.js";
+import { type TokenizerReader, tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { entriesOf, parseUntrustedObject, quoted } from "./json.js";
 import {
@@ -98,22 +98,34 @@ export interface ModelFile extends Safetensors {
   readonly aliases: ReadonlyMap<string, string>;
 }
 
+/** A model file: its bytes, or what {@link readModelFile} read. */
+export type ModelSource = Uint8Array | ArrayBuffer | ModelFile;
+
+/** Options of {@link readModelFile}. */
+export interface ModelFileOptions {
+  /** Readers of tokenizers besides those of the package, as `unrolled/huggingface` has one. */
+  readonly tokenizers?: Iterable<TokenizerReader> | undefined;
+}
+
 /**
  * Reads a file that {@link save} wrote. Throws `LoadError`: `foreign` for a safetensors file of another origin,
  * `unsupported_version` for one of a later version of this package.
  */
-export function readModelFile(bytes: Uint8Array | ArrayBuffer): ModelFile {
-  const file = readSafetensors(bytes);
+export function readModelFile(source: ModelSource, options: ModelFileOptions = {}): ModelFile {
+  if ("tensors" in source) return source;
+  const file = readSafetensors(source);
   if (!file.metadata.has(KEY)) {
     throw new LoadError(
       "foreign",
       "a safetensors file of another program: it holds no architecture; construct the model yourself and use load(model, bytes)",
     );
   }
-  return describe(file);
+  const { tokenizer, ...described } = describe(file);
+  return { ...described, tokenizer: readTokenizer(tokenizer, options.tokenizers) };
 }
 
-function describe(file: Safetensors): ModelFile {
+/** All but the tokenizer, which is as the file has it. */
+function describe(file: Safetensors): Omit<ModelFile, "tokenizer"> & { readonly tokenizer: unknown } {
   const what = "model file: metadata";
   const description = parseUntrustedObject(new TextEncoder().encode(file.metadata.get(KEY) ?? "{}"), what);
   const version = description.get("version") ?? VERSION;
@@ -138,15 +150,15 @@ function describe(file: Safetensors): ModelFile {
     version: version as number,
     kind,
     config,
-    tokenizer: readTokenizer(description.get("tokenizer")),
+    tokenizer: description.get("tokenizer"),
     aliases: aliases as Map<string, string>,
   };
 }
 
-function readTokenizer(json: unknown): Tokenizer | undefined {
+function readTokenizer(json: unknown, readers: Iterable<TokenizerReader> = []): Tokenizer | undefined {
   if (json === undefined) return undefined;
   try {
-    return tokenizerFromJSON(json);
+    return tokenizerFromJSON(json, readers);
   } catch (error) {
     if (isUnrolledError(error)) throw new LoadError("value", `model file: ${error.message}`);
     throw error;

@@ -9,7 +9,7 @@
 import type { Core } from "../core/core.js";
 import type { IdExample, PaddedBatch } from "../data/padded.js";
 import { ArgumentError, ShapeError } from "../errors.js";
-import { load, readModelFile } from "../io/model-file.js";
+import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import { MASKED } from "../nn/attention/attention.js";
 import { DotAttention } from "../nn/attention/dot.js";
 import { checkSize } from "../nn/check.js";
@@ -193,11 +193,11 @@ export class TextClassifier extends SequenceEncoder {
    * @throws LoadError
    */
   static from(
-    bytes: Uint8Array | ArrayBuffer,
+    source: ModelSource,
     options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
   ): TextClassifier {
     const { cells, ...others } = options;
-    const file = readModelFile(bytes);
+    const file = readModelFile(source);
     const config = new Config("TextClassifier", file);
     return load(classifierFrom(config, cells), file, others);
   }

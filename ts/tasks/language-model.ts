@@ -3,7 +3,7 @@ import type { Core } from "../core/core.js";
 import type { Batch } from "../data/lanes.js";
 import { ArgumentError } from "../errors.js";
 import { entriesOf } from "../io/json.js";
-import { load, type ModelFile, readModelFile } from "../io/model-file.js";
+import { load, type ModelFile, type ModelSource, readModelFile } from "../io/model-file.js";
 import type { CellSizes } from "../nn/compiler/compiled.js";
 import { Embedding } from "../nn/embedding.js";
 import { Linear } from "../nn/linear.js";
@@ -259,10 +259,10 @@ export class LanguageModel extends Module {
    * @throws LoadError: `foreign` when the file holds something else, `value` when its cell is not among those given
    */
   static from(
-    bytes: Uint8Array | ArrayBuffer,
+    source: ModelSource,
     options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
   ): LanguageModel {
-    const file = readModelFile(bytes);
+    const file = readModelFile(source);
     const config = new Config("LanguageModel", file);
     const { cells = [], ...others } = options;
     return load(

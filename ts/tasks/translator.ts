@@ -4,7 +4,7 @@ import type { Core } from "../core/core.js";
 import { type PaddedBatch, type PaddedOptions, paddedBatches } from "../data/padded.js";
 import { ArgumentError, LoadError } from "../errors.js";
 import { searchBeams } from "../infer/beam-search.js";
-import { load, readModelFile } from "../io/model-file.js";
+import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import { AdditiveAttention, ConcatAttention } from "../nn/attention/additive.js";
 import type { Attention, AttentionClass } from "../nn/attention/attention.js";
 import { DotAttention } from "../nn/attention/dot.js";
@@ -327,11 +327,11 @@ export class Translator extends Module {
    * @throws LoadError
    */
   static from(
-    bytes: Uint8Array | ArrayBuffer,
+    source: ModelSource,
     options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
   ): Translator {
     const { cells, ...others } = options;
-    const file = readModelFile(bytes);
+    const file = readModelFile(source);
     const config = new Config("Translator", file);
     const given: TranslatorOptions = {
       tokenizer: config.tokenizer(),
