@@ -13,6 +13,7 @@
 import type { Core } from "../core/core.js";
 import { IGNORED_TARGET } from "../data/lanes.js";
 import { type IdExample, type PaddedBatch, paddedBatches } from "../data/padded.js";
+import { codePoints } from "../data/text-source.js";
 import { ArgumentError, DataError } from "../errors.js";
 import { Sampler, type SamplingOptions } from "../infer/sampling.js";
 import { Session } from "../infer/session.js";
@@ -35,8 +36,9 @@ import type { RecurrentClass } from "./language-model.js";
 import { SequenceEncoder, type SequenceEncoderOptions, sizesFrom } from "./sequence-encoder.js";
 
 /** Options of {@link ColorNames}. */
-export interface ColorNamesOptions extends Omit<SequenceEncoderOptions, "bidirectional"> {
-  /** Mostly of characters. */
+export interface ColorNamesOptions
+  extends Pick<SequenceEncoderOptions, "cell" | "hiddenSize" | "embeddingSize" | "numLayers" | "dropout"> {
+  /** Of characters, or of subwords, by which the colours of words are learned sooner. */
   readonly tokenizer: Tokenizer;
   /**
    * Weight of the three tokens of a colour in the loss that is trained on, those of names having 1: there are many more of
@@ -51,7 +53,7 @@ export interface ColorNamesOptions extends Omit<SequenceEncoderOptions, "bidirec
 export interface ColorScores {
   /** Root mean square, over examples and channels, of the expected colour of the name less its colour, from 0 to 255. */
   readonly colorError: number;
-  /** Mean bits for a token of a name or its end: when the name is all there is. */
+  /** Mean bits for a character of a name, its end counted as one: when the name is all there is. */
   readonly nameBits: number;
   /** The same when its colour is known. */
   readonly nameBitsGivenColor: number;
@@ -61,7 +63,12 @@ export interface ColorScores {
 const LEVELS = 16;
 const CHANNELS = 3;
 /** Tokens besides those of the names: three markers and the levels of each channel. */
-const MORE = 3 + CHANNELS * LEVELS;
+const MORE = [
+  ...["<name>", "<color>", "<end>"],
+  ...["red", "green", "blue"].flatMap((channel) =>
+    Array.from({ length: LEVELS }, (_, level) => `<${channel} ${level}>`),
+  ),
+];
 
 /** Embeddings, recurrent layers, a linear layer, over the tokens of names, three markers, and the levels of three channels. */
 export class ColorNames extends SequenceEncoder {
@@ -79,19 +86,19 @@ export class ColorNames extends SequenceEncoder {
   /** @throws ArgumentError */
   constructor(options: ColorNamesOptions) {
     const { tokenizer, maxLength = 100, colorWeight = 4 } = options;
-    super(tokenizer.size + MORE, { ...options, bidirectional: false });
+    super([...tokenizer.tokens, ...MORE], { ...options, bidirectional: false });
     checkSize("ColorNames", "maxLength", maxLength);
     if (!(colorWeight > 0 && colorWeight < Infinity)) {
       throw new ArgumentError("ColorNames", "colorWeight", "a finite number above 0", colorWeight);
     }
     this.tokenizer = tokenizer;
     this.maxLength = maxLength;
-    this.head = new Linear(this.rnn.outputSize, tokenizer.size + MORE);
+    this.head = new Linear(this.rnn.outputSize, tokenizer.size + MORE.length);
     this.#name = tokenizer.size;
     this.#color = tokenizer.size + 1;
     this.#end = tokenizer.size + 2;
     this.#levels = tokenizer.size + 3;
-    this.#weights = new Float32Array(tokenizer.size + MORE).fill(1).fill(colorWeight, this.#levels);
+    this.#weights = new Float32Array(tokenizer.size + MORE.length).fill(1).fill(colorWeight, this.#levels);
   }
 
   /**
@@ -264,7 +271,7 @@ export class ColorNames extends SequenceEncoder {
       for (const batch of paddedBatches(ofOrder, { batchSize: BATCH })) {
         likelihood.add(this.run(() => this.loss(batch).item()) as number, batch.count);
       }
-      return likelihood.bits;
+      return likelihood.bitsPerCharacter(colors.reduce((sum, { name }) => sum + codePoints(name) + 1, 0));
     }) as [number, number];
     return {
       colorError: Math.sqrt(squares / (CHANNELS * colors.length)),
