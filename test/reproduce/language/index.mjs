@@ -1,9 +1,10 @@
 // The experiments with language: `npm run reproduce -- language` runs all, in this order.
 
 import { awd } from "./awd.mjs";
+import { colors } from "./colors.mjs";
 import { gardenPath } from "./garden-path.mjs";
 import { ner } from "./ner.mjs";
 import { ptb } from "./ptb.mjs";
 
 /** @type {import("../run.mjs").Experiment[]} */
-export const language = [ner, gardenPath, awd, ptb];
+export const language = [ner, colors, gardenPath, awd, ptb];
