@@ -252,6 +252,11 @@ if (!existsSync(fromRoot("node_modules", "typescript")) || !existsSync(fromRoot(
         if (digests.size > 1) throw new Stop("the weights after training are not those of the runtimes before");
       });
     }
+    await check("runtime: an AudioWorklet in Chromium makes the sound that was learned", async () => {
+      if (!(await haveChromium())) return;
+      const { checkWorklet } = await import("../test/runtimes/worklet.mjs");
+      await checkWorklet();
+    });
   }
 }
 rmSync(temporary, { recursive: true, force: true });

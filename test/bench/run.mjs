@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { cores } from "./timing.mjs";
 
 const program = fileURLToPath(new URL("workloads.mjs", import.meta.url));
-const oneThread = ["W1", "W2", "W3", "W4", "W5", "W6"];
+const oneThread = ["W1", "W2", "W3", "W4", "W5", "W6", "audio"];
 const given = process.argv.slice(2);
 for (const workload of given.length > 0 ? given : [...oneThread, "W2x2", "W3x2", "W7"]) {
   for (const core of oneThread.includes(workload) ? Object.keys(cores) : ["simd"]) {

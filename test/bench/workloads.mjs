@@ -8,6 +8,8 @@
 //   W5  us/step    streaming, 2-layer LSTM: I 128, H 256, B 1, one step a call, state carried, outputs in new arrays;
 //                  and with 8-bit weights
 //   W6  ms/call    sequences, 1-layer LSTM: T 100, I 128, H 256, B 1 and 32, all outputs read back
+//   audio          one LSTM of 32 units at one number in, a step a sample: us a step, and blocks of 128 samples in us and
+//                  as a part of the time that 48 kHz leave for them
 //   W7             a cold process to its first result of W5; the bytes that a page loads
 //   W8  MiB        peak memory of the process that ran W2 (printed with W2)
 //
@@ -141,6 +143,28 @@ function w5() {
   report("W5", "relative_rms_error", rmsError / rms, "lower", more);
 }
 
+function audio() {
+  const session = new unrolled.Session(new unrolled.LSTM(1, 32).init({ seed: 1 }));
+  const [sample, units] = [new Float32Array(1), new Float32Array(32)];
+  const random = new Lcg();
+  const samples = Float32Array.from({ length: 128 }, () => random.unit());
+  /** @type {number[]} */
+  const blocks = [];
+  const block = () => {
+    const begin = performance.now();
+    for (let t = 0; t < samples.length; t++) {
+      sample[0] = samples[t] ?? 0;
+      session.step(sample, units);
+    }
+    blocks.push((performance.now() - begin) * 1000);
+    return units[0] ?? NaN;
+  };
+  latency("audio", "us_per_block_p50", "us", block);
+  const settled = blocks.slice(blocks.length >> 2);
+  report("audio", "us_per_step", median(settled) / 128, "lower");
+  report("audio", "part_of_budget", median(settled) / ((128 / 48_000) * 1e6), "lower");
+}
+
 function w6() {
   const [T, I, H] = [100, 128, 256];
   const lstm = new unrolled.LSTM(I, H).init({ seed: 1 });
@@ -202,6 +226,7 @@ const workloads = {
   W4: w4,
   W5: w5,
   W6: w6,
+  audio,
   W7: w7,
   W7start: () => {
     streaming()();

@@ -36,14 +36,22 @@ export function findChromium() {
   return places.find((place) => place !== undefined && existsSync(place));
 }
 
+/** Chromium without a window, and without its calls to the world. */
+export async function launchChromium() {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error("no Chromium: install the package chromium or set CHROMIUM_PATH");
+  const { chromium: browserType } = await import("playwright-core");
+  const flags =
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+  return browserType.launch({ executablePath, headless: true, args: flags.split(" ") });
+}
+
 /**
  * Plain module scripts and an import map, no bundler.
  * @param {string} folder
  * @returns {Promise<Result>}
  */
 async function chromium(folder) {
-  const executablePath = findChromium();
-  if (!executablePath) throw new Error("no Chromium: install the package chromium or set CHROMIUM_PATH");
   const page = `<!doctype html><script type="importmap">{"imports":{"unrolled":"/node_modules/unrolled/dist/index.js"}}</script>
 <script type="module">
 import { pageReplicas, pageSmoke, smoke } from "/smoke.mjs";
@@ -71,10 +79,7 @@ globalThis.ready = true;
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the test server has no port");
-  const { chromium: browserType } = await import("playwright-core");
-  const flags =
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
-  const browser = await browserType.launch({ executablePath, headless: true, args: flags.split(" ") });
+  const browser = await launchChromium();
   try {
     const tab = await browser.newPage();
     await tab.goto(`http://127.0.0.1:${address.port}/`);

@@ -20,7 +20,7 @@ export interface CurveOptions {
   readonly xLabel?: string | undefined;
   /** Beside the vertical axis; default none. */
   readonly yLabel?: string | undefined;
-  /** Logarithmic axes; default neither. */
+  /** Whether the horizontal axis is logarithmic; default false. */
   readonly logX?: boolean | undefined;
   /** Whether the vertical axis is logarithmic; default false. */
   readonly logY?: boolean | undefined;
