@@ -76,7 +76,14 @@ export default [
     external,
     onwarn,
     plugins: [inlineWasm(), nodeResolve()],
-    output: { dir: "dist", format: "es", entryFileNames: "[name].js", chunkFileNames: "[name]-shared.js" },
+    output: {
+      dir: "dist",
+      format: "es",
+      entryFileNames: "[name].js",
+      chunkFileNames: "[name]-shared.js",
+      // Imports for nothing but the order of loading, which esbuild warns of.
+      hoistTransitiveImports: false,
+    },
   },
   {
     input: entries,

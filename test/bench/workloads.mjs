@@ -198,22 +198,32 @@ async function w7() {
   const runs = [];
   for (let run = 0; run < 7; run++) runs.push(await coldStart());
   report("W7", "start_ms", median(runs), "lower", { variant: "first-result", runs });
-  // The whole package, although a page that needs less of it loads less.
+  // What a page loads that runs a saved LSTM, and the whole package.
+  await bundle("bundle", 'export { load, LSTM, Session } from "unrolled";');
+  await bundle("bundle-whole", 'import * as P from "unrolled"; globalThis.P = P;');
+}
+
+/**
+ * @param {string} variant
+ * @param {string} contents the program of a page
+ */
+async function bundle(variant, contents) {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
-    stdin: { contents: 'import * as P from "unrolled"; globalThis.P = P;', resolveDir: dirname(here), loader: "js" },
+    stdin: { contents, resolveDir: dirname(here), loader: "js" },
     bundle: true,
     minify: true,
     platform: "browser",
     format: "esm",
     target: "es2022",
     write: false,
+    // Not the project's own, by which "unrolled" is the source and not what is published.
+    tsconfigRaw: {},
   });
-  const bundle = outputFiles[0]?.contents ?? new Uint8Array();
-  const gz = gzipSync(bundle, { level: 9 }).length;
+  const code = outputFiles[0]?.contents ?? new Uint8Array();
+  const gz = gzipSync(code, { level: 9 }).length;
   // The core is inside the bundle.
-  const parts = { "bundle.js": { raw: bundle.length, gz } };
-  report("W7", "shipped_gz_bytes", gz, "lower", { variant: "bundle", parts });
+  report("W7", "shipped_gz_bytes", gz, "lower", { variant, parts: { "bundle.js": { raw: code.length, gz } } });
 }
 
 /** @type {Record<string, () => void | Promise<void>>} */

@@ -15,7 +15,7 @@ import type { TrainCallback } from "../train/loop.js";
 /** The reversed polynomial of CRC32C (Castagnoli 1993), as in iSCSI (RFC 3720). */
 const POLYNOMIAL = 0x82f63b78;
 
-const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+const table = /* @__PURE__ */ Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
   for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? POLYNOMIAL : 0);
   return value;

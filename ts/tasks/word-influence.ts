@@ -41,7 +41,7 @@ export interface ExplainedClassification extends Classification {
 
 /** How a text is taken apart and put together. */
 const UNITS = new Map([
-  ["words", { split: WORD_SPLITS.get("treebank") as (text: string) => string[], between: " " }],
+  ["words", { split: /* @__PURE__ */ WORD_SPLITS.get("treebank") as (text: string) => string[], between: " " }],
   ["characters", { split: (text: string) => [...text], between: "" }],
 ]);
 

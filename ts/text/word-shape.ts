@@ -18,7 +18,7 @@ export const WORD_SHAPES = [
   "address",
 ] as const;
 
-const classes = new Map(WORD_SHAPES.map((name, number) => [name, number]));
+const classes = /* @__PURE__ */ new Map(/* @__PURE__ */ WORD_SHAPES.map((name, number) => [name, number]));
 
 /** The number of the class of a word. Letters are what has two cases. */
 export function wordShape(word: string): number {

@@ -38,10 +38,10 @@ function words(text: string): string[] {
   return found;
 }
 
-const OPENING = new Set("([{<\"'`“‘«$£€#");
-const CLOSING = new Set(")]}>\"'`”’».,;:!?%…");
+const OPENING = /* @__PURE__ */ new Set("([{<\"'`“‘«$£€#");
+const CLOSING = /* @__PURE__ */ new Set(")]}>\"'`”’».,;:!?%…");
 /** Without the apostrophe, which elision leaves at the end of a word. */
-const FRENCH_CLOSING = new Set([...CLOSING].filter((mark) => mark !== "'"));
+const FRENCH_CLOSING = /* @__PURE__ */ new Set(/* @__PURE__ */ [...CLOSING].filter((mark) => mark !== "'"));
 /** What is split off the end of a word, the apostrophe of either form. */
 const CONTRACTION = /^(.+?)(n['’]t|['’](?:s|d|m|re|ve|ll))$/i;
 const SPLIT_OFF = /^(?:n['’]t|['’](?:s|d|m|re|ve|ll))$/i;

@@ -29,8 +29,8 @@ const ORDERS = 4;
 
 /** What Python's str.split takes for space. */
 const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
-const SPACES = new RegExp(`${SPACE}+`, "u");
-const SPACES_AT_END = new RegExp(`${SPACE}+$`, "u");
+const SPACES = /* @__PURE__ */ new RegExp(`${SPACE}+`, "u");
+const SPACES_AT_END = /* @__PURE__ */ new RegExp(`${SPACE}+$`, "u");
 
 /** The tokens of a line by mteval-v13a, which is made for languages of Latin script. */
 export function tokenize13a(line: string): string[] {
