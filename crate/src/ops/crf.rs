@@ -64,17 +64,28 @@ impl<E: Real> Chain<E> {
     }
 }
 
+// The helpers are not inlined: each is called several times, and the core is a part of every page.
+
 /// to = a + b.
+#[inline(never)]
 unsafe fn sum<L: Lane>(n: usize, a: *const L::Elem, b: *const L::Elem, to: *mut L::Elem) {
     spans(n, |at| at.store(at.load::<L>(a) + at.load::<L>(b), to));
 }
 
+#[inline(never)]
 unsafe fn log_sum_exp<L: Lane>(x: *const L::Elem, n: usize) -> L::Elem {
     let top = largest::<L>(x, n);
     if top.to_f64() == f64::NEG_INFINITY {
         return top;
     }
     top + ln::<L>(sum_large_spans::<L>(n, |at| (at.load::<L>(x) - L::splat(top)).exp()))
+}
+
+/// to += factor e^(x + shift).
+#[inline(never)]
+unsafe fn add_exp<L: Lane>(n: usize, x: *const L::Elem, shift: L::Elem, factor: L::Elem, to: *mut L::Elem) {
+    let (shift, factor) = (L::splat(shift), L::splat(factor));
+    large_spans(n, |at| at.add((at.load::<L>(x) + shift).exp() * factor, to));
 }
 
 /// to[j] = lse over i of from[i] + A[i, j].
@@ -126,7 +137,6 @@ pub unsafe fn backward<L: Lane>(
     let scratch = Scratch::new();
     let take = || scratch.take::<L::Elem>(tags).ok_or(OutOfMemory);
     let (beta, next, both) = (take()?, take()?, take()?);
-    let slope = L::splat(d_loss);
     for t in (0..steps).rev() {
         let alpha = alphas.add(t * tags);
         if t + 1 == steps {
@@ -140,19 +150,17 @@ pub unsafe fn backward<L: Lane>(
         }
         sum::<L>(tags, alpha, beta, both);
         let total = log_sum_exp::<L>(both, tags);
-        let add_shares = |logarithms: *const L::Elem, shift: L::Elem, to: *mut L::Elem| {
-            large_spans(tags, |at| at.add((at.load::<L>(logarithms) + L::splat(shift)).exp() * slope, to));
-        };
-        add_shares(both, -total, slopes.emissions.add(t * tags));
+        let add_shares = |shift: L::Elem, to: *mut L::Elem| add_exp::<L>(tags, both, shift, d_loss, to);
+        add_shares(-total, slopes.emissions.add(t * tags));
         if t == 0 {
-            add_shares(both, -total, slopes.start);
+            add_shares(-total, slopes.start);
         }
         if t + 1 == steps {
-            add_shares(both, -total, slopes.end);
+            add_shares(-total, slopes.end);
         } else {
             for i in 0..tags {
                 sum::<L>(tags, chain.transitions.add(i * tags), next, both);
-                add_shares(both, *alpha.add(i) - total, slopes.transitions.add(i * tags));
+                add_shares(*alpha.add(i) - total, slopes.transitions.add(i * tags));
             }
         }
         normalize::<L>(beta, tags);

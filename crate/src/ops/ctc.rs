@@ -90,6 +90,7 @@ unsafe fn merge<L: Lane>(
 }
 
 /// Takes the largest of `n` elements out of them; gives it, minus infinity when all are impossible.
+#[inline(never)] // Small beside what is done with each row.
 pub(super) unsafe fn normalize<L: Lane>(x: *mut L::Elem, n: usize) -> f64 {
     let top = largest::<L>(x, n);
     if top.to_f64() != f64::NEG_INFINITY {
