@@ -26,6 +26,13 @@ const expected = {
     ["text/plain", /^person: Harry Potter\nperson: Hermione Granger$/m],
     ["text/html", /<mark title="[0-9.]+">Harry<\/mark><sub>B-person<\/sub>/],
   ],
+  "sentiment.ipynb": [
+    ["text/html", /<progress value="(\d+)" max="\1">/],
+    ["text/plain", /together: accuracy (0\.9|1\.0)/],
+    ["image/svg+xml", /^<svg .*>negative<\/text>/s],
+    ["text/plain", /negative 0\.9\d+: There .*, nothing [1-9]\.\d+, to /],
+    ["text/html", /<b>negative<\/b> .*title="\+[1-9][^"]*">nothing<\/span>/],
+  ],
 };
 
 /** What runs notebooks cannot be had here: no Python with venv, or a registry that does not answer. */

@@ -99,18 +99,27 @@ describe("a hybrid classifier", () => {
 });
 
 describe("wordInfluence", () => {
-  it("is what leaving a word out changes", () => {
+  it("is what leaving a word out does to the odds", () => {
     const text = "this dull film is fine";
+    const oddsOf = (of: string) => {
+      const [bad = 0, ...others] = bayes.predict(of).probabilities.map(({ probability }) => probability);
+      return Math.log(bad / others.reduce((sum, value) => sum + value));
+    };
     const { label, probability, probabilities, words: found } = u.wordInfluence(bayes, text, { label: "bad" });
-    const logOf = (of: string) => bayes.logProbabilities(of)[0]!;
     expect(label).toBe("bad");
-    expect(probability).toBeCloseTo(Math.exp(logOf(text)), 12);
+    expect(probability).toBeCloseTo(Math.exp(bayes.logProbabilities(text)[0]!), 12);
     expect(probabilities).toEqual(bayes.predict(text).probabilities);
     expect(found.map(({ word }) => word)).toEqual(text.split(" "));
-    expect(found[1]!.weight).toBeCloseTo(logOf(text) - logOf("this film is fine"), 10);
+    expect(found[1]!.weight).toBeCloseTo(oddsOf(text) - oddsOf("this film is fine"), 10);
     expect(found[1]!.weight).toBeGreaterThan(0);
     expect(found[4]!.weight).toBeLessThan(0);
     expect(u.wordInfluence(bayes, text).label).toBe(bayes.predict(text).label);
+  });
+
+  it("tells words apart where the model is certain", () => {
+    const sure = u.wordInfluence(build({ network: 0, bayes: 2 }), "awful dull awful dull awful dull");
+    expect(sure.probability).toBeGreaterThan(1 - 1e-6);
+    for (const { weight } of sure.words) expect(weight).toBeGreaterThan(1);
   });
 
   it("takes marks and contractions for words, and characters where asked", () => {

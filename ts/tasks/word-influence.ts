@@ -1,10 +1,12 @@
 /**
- * Which words moved a classifier: how much less probable its answer is without each of them,
+ * Which words moved a classifier: the weight of evidence of each, which is how much lower the odds of its answer are
+ * without it,
  *
- *     ln P(label | text) - ln P(label | text without the word)
+ *     ln odds(label | text) - ln odds(label | text without the word)        odds = P / (1 - P)
  *
- * Li, Monroe & Jurafsky 2016, "Understanding neural networks through representation erasure" (there divided by the first
- * term). It needs nothing of the model but its answers, so that it is the same for every one.
+ * Robnik-Sikonja & Kononenko 2008, "Explaining classifications for individual instances"; with networks for language: Li,
+ * Monroe & Jurafsky 2016, "Understanding neural networks through representation erasure". It needs nothing of the model but
+ * its answers, so that it is the same for every one.
  */
 import { ArgumentError } from "../errors.js";
 import { checkSize } from "../nn/check.js";
@@ -29,7 +31,7 @@ export interface WordInfluenceOptions {
 /** A word and how it moved the answer. */
 export interface WordInfluence {
   readonly word: string;
-  /** Nats; below 0 where the label is more probable without the word. */
+  /** Weight of evidence in nats; below 0 where the label is more probable without the word. */
   readonly weight: number;
 }
 
@@ -65,17 +67,19 @@ export function wordInfluence(
     ...Classification[],
   ];
   const label = options.label ?? whole.label;
-  const probabilityOf = ({ probabilities }: Classification): number => {
-    const found = probabilities.find((one) => one.label === label);
-    if (found !== undefined) return found.probability;
-    throw new ArgumentError(WHERE, "label", probabilities.map((one) => one.label).join(", "), label);
+  const chosen = whole.probabilities.findIndex((one) => one.label === label);
+  const known = whole.probabilities.map((one) => one.label);
+  if (chosen < 0) throw new ArgumentError(WHERE, "label", known.join(", "), label);
+  const logOdds = ({ probabilities }: Classification): number => {
+    // The others are added up, as 1 - P of a probability near 1 has few digits left.
+    const others = probabilities.reduce((total, { probability }, k) => (k === chosen ? total : total + probability), 0);
+    return logProbability((probabilities[chosen] as (typeof probabilities)[0]).probability) - logProbability(others);
   };
-  const score = (of: Classification) => logProbability(probabilityOf(of));
   return {
     label,
-    probability: probabilityOf(whole),
+    probability: (whole.probabilities[chosen] as (typeof whole.probabilities)[0]).probability,
     probabilities: whole.probabilities,
-    words: others.map((other, i) => ({ word: words[i] as string, weight: score(whole) - score(other) })),
+    words: others.map((other, i) => ({ word: words[i] as string, weight: logOdds(whole) - logOdds(other) })),
   };
 }
 

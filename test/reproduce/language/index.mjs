@@ -1,10 +1,11 @@
 // The experiments with language: `npm run reproduce -- language` runs all, in this order.
-
 import { awd } from "./awd.mjs";
 import { colors } from "./colors.mjs";
 import { gardenPath } from "./garden-path.mjs";
+import { names } from "./names.mjs";
 import { ner } from "./ner.mjs";
 import { ptb } from "./ptb.mjs";
+import { sentiment } from "./sentiment.mjs";
 
 /** @type {import("../run.mjs").Experiment[]} */
-export const language = [ner, colors, gardenPath, awd, ptb];
+export const language = [sentiment, names, ner, colors, gardenPath, awd, ptb];
