@@ -63,4 +63,5 @@ export const decimal = (fraction) => fraction.toFixed(4);
  * Mean over the seeds, with each.
  * @param {readonly number[]} values
  */
-export const meanOfSeeds = (values) => `${decimal(mean(values))} (${values.map(decimal).join(", ")})`;
+export const meanOfSeeds = (values) =>
+  values.length === 1 ? decimal(mean(values)) : `${decimal(mean(values))} (${values.map(decimal).join(", ")})`;

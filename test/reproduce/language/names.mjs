@@ -65,7 +65,6 @@ export const names = {
         const { accuracy, confusion } = /** @type {Scores} */ (found.at(-1));
         log(`seed ${seed}, ${name}: ${decimal(accuracy)}, macro-F1 ${decimal(confusion.macro.f1)}`);
       }
-      log(JSON.stringify(hybrid.weights));
       network.dispose();
     }
     /** @typedef {import("unrolled").ClassifierScores} Scores */

@@ -1,10 +1,9 @@
 // Sentiment of sentences (many-to-one): a bidirectional LSTM that starts from GloVe vectors and is pooled by its maxima,
 // naive Bayes, and both together, on the Stanford Sentiment Treebank with two classes and with five. PyTorch reaches .800
 // +- .004 with such a network on the two, naive Bayes of words .810.
-import { readFile } from "node:fs/promises";
 import { LSTM, NaiveBayes, normal, readWordVectors, TextClassifier, VocabularyTokenizer } from "unrolled";
 import { decimal, holdOut, mean, meanOfSeeds, seeds, trainClassifier, withNaiveBayes } from "./classes.mjs";
-import { dataPath, dataText } from "./data.mjs";
+import { dataText } from "./data.mjs";
 
 /** @param {string} name as "sst2/train.tsv": a sentence, a tab, the number of its class */
 export const sentences = (name) =>
@@ -23,7 +22,7 @@ export const sentences = (name) =>
  */
 async function trials(data, labels, log) {
   const [examples, dev] = [sentences(`${data}/train.tsv`), sentences(`${data}/dev.tsv`)];
-  const vectors = await readWordVectors(await readFile(dataPath("glove-50d/glove.5k.50d.txt")));
+  const vectors = await readWordVectors(dataText("glove-50d/glove.5k.50d.txt"));
   const texts = examples.map(({ text }) => text);
   const counted = { tokenizer: VocabularyTokenizer.from(texts, { split: "spaces" }), labels };
   const [words, phrases] = [1, 2].map((order) => {
