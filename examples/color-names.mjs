@@ -25,7 +25,7 @@ const options = exampleOptions(
                  https://raw.githubusercontent.com/meodai/color-names/main/src/colornames.csv
                  (default: color-names/colornames.csv in the folder UNROLLED_DATA, otherwise shades made up here)
   --eval FILE    another such table to measure on (default: a twentieth of the first)
-  --epochs N     passes over the table (default 6; 60 for the shades)
+  --epochs N     passes over the table (default 6; 100 for the shades)
   --hidden N     units of the LSTM (default 160; 48 for the shades)
   --out FILE     the swatches (default: only printed)`,
   { epochs: { type: "string" }, hidden: { type: "string" }, out: { type: "string" } },
@@ -35,15 +35,25 @@ const other = options.eval && exampleText(options.eval, "");
 const parts = splitExamples(table === undefined ? shades() : await named(table), { valid: 0.05, seed: 1 });
 const known = parts.train;
 const held = other ? await named(other) : parts.valid;
-const epochs = Number(options.epochs ?? (table === undefined ? 60 : 6));
+const epochs = Number(options.epochs ?? (table === undefined ? 100 : 6));
 const hiddenSize = Number(options.hidden ?? (table === undefined ? 48 : 160));
 
 // Frequent words and parts of words are one token, so that their colours are learned soon; any other name is spelled.
 const names = known.map(({ name }) => name);
 const tokenizer = BpeTokenizer.from(names, { maxSize: 1500 });
-const model = new ColorNames({ tokenizer, cell: LSTM, hiddenSize, embeddingSize: 96, dropout: 0.2 }).init({ seed: 1 });
-const batches = paddedBatches(model.examples(known), { batchSize: 64, bucketBatches: 50, seed: 1 });
-const lr = 4e-3;
+const model = new ColorNames({
+  tokenizer,
+  cell: LSTM,
+  hiddenSize,
+  embeddingSize: 96,
+  dropout: table === undefined ? 0 : 0.2,
+}).init({ seed: 1 });
+const batches = paddedBatches(model.examples(known), {
+  batchSize: table === undefined ? 16 : 64,
+  bucketBatches: 50,
+  seed: 1,
+});
+const lr = table === undefined ? 1e-2 : 4e-3;
 const run = train(model, batches, {
   optimizer: new AdamW(model, { lr }),
   schedule: cosineAnnealing(lr, { steps: epochs * batches.length }),
@@ -70,16 +80,10 @@ const madeUp = Array.from({ length: 12 }, (_, seed) => model.sample({ temperatur
 const asked = ["Deep Blue", "Light Green", "Dark Red", "Pink", "Sunny Yellow", "Midnight"].map((name) => {
   return { name, color: model.colorOf(name) };
 });
-/** @type {import("unrolled").Color[]} */
-const colors = [
-  [20, 30, 90],
-  [240, 200, 40],
-  [150, 200, 150],
-  [200, 40, 60],
-  [245, 245, 240],
-  [110, 70, 40],
-];
-const called = colors.map((color, seed) => ({ name: model.nameOf(color, { temperature: 0.7, seed }), color }));
+// Of colours that were held out, whose own names are other ones.
+const called = measured.slice(0, 6).map(({ color }, seed) => {
+  return { name: model.nameOf(color, { temperature: 0.5, seed }), color };
+});
 for (const [title, list] of Object.entries({
   "made up": madeUp,
   "colours of names": asked,

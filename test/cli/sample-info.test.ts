@@ -6,7 +6,10 @@ import { save } from "../../ts/io/model-file.js";
 import { LSTM } from "../../ts/nn/lstm.js";
 import { TextClassifier } from "../../ts/tasks/classifier.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
+import { Translator } from "../../ts/tasks/translator.js";
+import { BpeTokenizer } from "../../ts/text/bpe-tokenizer.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
+import { VocabularyTokenizer } from "../../ts/text/vocabulary-tokenizer.js";
 import { fileIn, temporaryFolder, tiny, unrolled, verse } from "./command.js";
 
 const folder = temporaryFolder();
@@ -144,8 +147,23 @@ describe("unrolled info", () => {
     const file = join(folder, "classifier.safetensors");
     writeFileSync(file, save(classifier.init()));
     const [short, json] = await Promise.all([unrolled(["info", file]), unrolled(["info", file, "--json"])]);
-    expect(short.stdout).toContain("label0");
-    expect(short.stdout).not.toContain("label499");
+    expect(short.stdout).toMatch(
+      /^labels {6}500: label0, label1, label2, label3, label4, label5, label6, label7, \.\.\.$/m,
+    );
+    expect(short.stdout).toMatch(/^tokenizer {3}char, 2 tokens: "ab"$/m);
     expect(JSON.parse(json.stdout)).toMatchObject({ config: { labels } });
+  });
+
+  it("shows both tokenizers of a translator", async () => {
+    const tokenizer = VocabularyTokenizer.from("a cat a dog");
+    const targetTokenizer = BpeTokenizer.from("un chat un chien", { maxSize: 259 });
+    const translator = new Translator({ tokenizer, targetTokenizer, cell: LSTM, hiddenSize: 2 });
+    const file = join(folder, "translator.safetensors");
+    writeFileSync(file, save(translator.init()));
+    const { stdout } = await unrolled(["info", file]);
+    expect(stdout).toMatch(/^model {7}Translator: cell LSTM, hiddenSize 2/m);
+    expect(stdout).toMatch(/^tokenizer {3}vocabulary, 7 tokens: "cat" "dog"$/m);
+    expect(stdout).toMatch(/^targetTokenizer bpe, 259 tokens: "un" /m);
+    expect(stdout).not.toContain("merges");
   });
 });

@@ -1,6 +1,7 @@
 /** `unrolled info`: what a model file holds. */
 import type { ModelFile } from "../io/model-file.js";
 import { loadFile } from "../node/files.js";
+import { tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { flag, parseArguments, type Usage } from "./arguments.js";
 import { readModel } from "./model.js";
@@ -67,19 +68,48 @@ function tokensShown({ kind, tokens }: Pick<Tokenizer, "kind" | "tokens">): stri
   return first.join(" ") + (words.length > first.length ? " ..." : "");
 }
 
+/** What a tokenizer is, in a line. */
+function tokenizerLine(tokenizer: Pick<Tokenizer, "kind" | "size" | "tokens">): string {
+  const shown = tokensShown(tokenizer);
+  return `${tokenizer.kind}, ${many(tokenizer.size, "token")}${shown === "" ? "" : `: ${shown}`}`;
+}
+
+/** Items of a list that are shown. */
+const SHOWN_ITEMS = 8;
+
+/** A list, or a further tokenizer, which take a line of their own; undefined for any other value. */
+function ownLine(value: unknown): string | undefined {
+  if (Array.isArray(value)) {
+    const first = value.slice(0, SHOWN_ITEMS).map((item) => shortened(plain(item), 40));
+    return `${grouped(value.length)}: ${first.join(", ")}${value.length > SHOWN_ITEMS ? ", ..." : ""}`;
+  }
+  try {
+    return tokenizerLine(tokenizerFromJSON(value));
+  } catch {
+    return undefined;
+  }
+}
+
+function plain(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 function lines(info: Info): string {
   const pairs = (facts: Readonly<Record<string, unknown>>): string =>
     Object.entries(facts)
       .filter(([, value]) => value !== null)
-      .map(([name, value]) => `${name} ${shortened(typeof value === "string" ? value : JSON.stringify(value))}`)
+      .map(([name, value]) => `${name} ${shortened(plain(value), 200)}`)
       .join(", ");
   const { tokenizer } = info;
+  const config = Object.entries(info.config).map(([name, value]) => ({ name, value, line: ownLine(value) }));
+  const inline = config.filter(({ line }) => line === undefined).map(({ name, value }) => [name, value] as const);
   const names = Math.max(0, ...info.tensors.map(({ name }) => name.length));
   const shapes = Math.max(0, ...info.tensors.map(({ shape }) => `[${shape.join(", ")}]`.length));
   const text = [
     `file        ${info.file}, ${size(info.bytes)}, format version ${info.version}`,
-    `model       ${info.kind ?? "of no declared kind"}: ${pairs(info.config)}`,
-    `tokenizer   ${tokenizer === null ? "none" : `${tokenizer.kind}, ${many(tokenizer.size, "token")}: ${tokensShown(tokenizer)}`}`,
+    `model       ${info.kind ?? "of no declared kind"}: ${pairs(Object.fromEntries(inline))}`,
+    ...config.flatMap(({ name, line }) => (line === undefined ? [] : [`${name.padEnd(11)} ${line}`])),
+    `tokenizer   ${tokenizer === null ? "none" : tokenizerLine(tokenizer)}`,
     `training    ${info.training === null ? "not recorded" : pairs(info.training)}`,
     `parameters  ${grouped(info.parameters)} in ${many(info.tensors.length, "tensor")}`,
     ...info.tensors.map(({ name, shape, dtype, count, bytes }) => {
@@ -90,7 +120,7 @@ function lines(info: Info): string {
   return `${printable(text.join("\n"))}\n`;
 }
 
-/** What tells a reader enough; vocabularies and tables of counts can be long, and `--json` has all of it. */
-function shortened(value: string): string {
-  return value.length <= 200 ? value : `${value.slice(0, 197)}...`;
+/** What tells a reader enough; texts and tables of counts can be long, and `--json` has all of it. */
+function shortened(value: string, most: number): string {
+  return value.length <= most ? value : `${value.slice(0, most - 3)}...`;
 }

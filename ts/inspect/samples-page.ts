@@ -37,7 +37,7 @@ export function knownWords(text: string, known: { has(word: string): boolean }):
 export function samplesHtml(samples: readonly TrainingSample[], { title, known }: SamplesPageOptions): string {
   const points = samples.map(({ update, loss }) => [update, loss] as const);
   const curve = curveSvg([{ name: "loss", points }], { xLabel: "updates", yLabel: "nats a token", height: 280 });
-  const legend = known === undefined ? "" : "<p>Words that are <s>not known</s> are struck through.</p>";
+  const legend = known === undefined ? "" : "<p>Words that are <u>not known</u> are underlined.</p>";
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -46,11 +46,11 @@ export function samplesHtml(samples: readonly TrainingSample[], { title, known }
 <title>${escapeXml(title)}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-article { display: grid; grid-template-columns: 11rem 1fr; gap: 1rem; border-top: 1px solid #d0d0d0; padding: 1rem 0 }
+article { display: grid; grid-template-columns: 14rem 1fr; gap: 1rem; border-top: 1px solid #d0d0d0; padding: 1rem 0 }
 h2 { font-size: 1rem; margin: 0 }
 article p { margin: 0; color: #555; font-size: 0.875rem }
 pre { margin: 0; font: 14px/1.45 monospace; white-space: pre-wrap; overflow-wrap: anywhere }
-s { color: #b04a00; text-decoration-color: #e8b89a }
+u { color: #b04a00; text-decoration: underline dotted }
 svg { max-width: 100%; height: auto }
 @media (max-width: 40rem) { article { grid-template-columns: 1fr } }
 </style>
@@ -84,7 +84,7 @@ function marked(text: string, known: { has(word: string): boolean }): string {
   let from = 0;
   for (const { 0: word, index } of text.matchAll(WORD)) {
     html += escapeXml(text.slice(from, index));
-    html += known.has(word.toLowerCase()) ? escapeXml(word) : `<s>${escapeXml(word)}</s>`;
+    html += known.has(word.toLowerCase()) ? escapeXml(word) : `<u>${escapeXml(word)}</u>`;
     from = index + word.length;
   }
   return html + escapeXml(text.slice(from));
