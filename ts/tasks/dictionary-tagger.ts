@@ -14,7 +14,10 @@ export class DictionaryTagger {
   readonly entries: ReadonlyMap<string, string>;
   readonly #longest: number;
 
-  /** @param entries - the type of each entity, whose words have spaces between them */
+  /**
+   * A list that is given.
+   * @param entries - the type of each entity, whose words have spaces between them
+   */
   constructor(entries: Iterable<readonly [entity: string, type: string]>) {
     this.entries = new Map(Array.from(entries, ([entity, type]) => [entity.toLowerCase(), type]));
     this.#longest = Array.from(this.entries.keys(), (entity) => entity.split(" ").length).reduce(
