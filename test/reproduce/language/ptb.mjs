@@ -1,5 +1,5 @@
 // The small word model of Zaremba, Sutskever & Vinyals 2014 on the Penn Treebank, by the preset `zaremba-small`: the full
-// recipe of 13 epochs, on two threads. It takes more than an hour and a half.
+// recipe of 13 epochs, on two threads. It takes more than an hour.
 import { Worker } from "node:worker_threads";
 import { LanguageModel, lanes, replicas, save, train, VocabularyTokenizer, zarembaSmall } from "unrolled";
 import { dataText } from "./data.mjs";
