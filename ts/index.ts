@@ -102,6 +102,7 @@ export {
 } from "./inspect/jacobian.js";
 export type { Matrix } from "./inspect/matrix.js";
 export { progressHtml, showProgress } from "./inspect/notebook-progress.js";
+export { type PrincipalComponents, principalComponents } from "./inspect/principal-components.js";
 export { knownWords, type SamplesPageOptions, samplesHtml, type TrainingSample } from "./inspect/samples-page.js";
 export { type Saturation, type SaturationOptions, saturation, saturationSvg } from "./inspect/saturation.js";
 export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
@@ -113,7 +114,15 @@ export {
   tensorBoardLog,
   tensorBoardScalars,
 } from "./inspect/tensorboard.js";
+export {
+  type WordAxis,
+  type WordAxisTable,
+  wordAxisSvg,
+  wordAxisTable,
+  wordAxisText,
+} from "./inspect/word-axes.js";
 export { type WeightedWord, wordHeatHtml } from "./inspect/word-heat.js";
+export { type WordMapOptions, wordMapSvg } from "./inspect/word-map.js";
 export {
   type ElmanFormOptions,
   type ElmanMatrix,

@@ -24,14 +24,25 @@ export function exampleOptions(usage, more) {
 }
 
 /**
+ * A file of the command line; else that data set, if it is at hand; else undefined.
+ * @param {string | undefined} path what was given
+ * @param {string} [name] as "sst2/train.tsv"; default: there is no such data set
+ */
+export function examplePath(path, name) {
+  const folder = process.env["UNROLLED_DATA"];
+  if (path !== undefined || folder === undefined || name === undefined) return path;
+  const file = join(folder, name);
+  return existsSync(file) ? file : undefined;
+}
+
+/**
  * The text of a file of the command line; else of that data set, if it is at hand; else undefined.
  * @param {string | undefined} path what was given
- * @param {string} name as "sst2/train.tsv"
+ * @param {string} [name] as "sst2/train.tsv"
  */
 export function exampleText(path, name) {
-  const folder = process.env["UNROLLED_DATA"];
-  const file = path ?? (folder === undefined ? undefined : join(folder, name));
-  if (file === undefined || (path === undefined && !existsSync(file))) return undefined;
+  const file = examplePath(path, name);
+  if (file === undefined) return undefined;
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
