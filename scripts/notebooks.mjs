@@ -9,6 +9,13 @@ import { environment, fromRoot, root, run, Stop } from "./lib.mjs";
 
 /** What each notebook must show: a type of output, and how it begins or what is in it. */
 const expected = {
+  "word-vectors.ipynb": [
+    ["text/html", /<progress value="1" max="1">/],
+    ["text/plain", /king - man \+ woman = queen\nprince - boy \+ girl = princess\n/],
+    ["text/plain", / +gender +royal +age\nman +-\d/],
+    ["image/svg+xml", /^<svg .*Words along axes/s],
+    ["image/svg+xml", /^<svg .*>throne</s],
+  ],
   "surprisal.ipynb": [
     ["text/plain", /^perplexity \d+\.\d on sentences/],
     ["image/svg+xml", /^<svg .*When the officer read the letter fell/s],

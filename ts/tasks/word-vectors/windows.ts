@@ -68,10 +68,9 @@ class NoiseWords {
   /** (rows, drawn) of batch `index`. */
   draw(rows: number, drawn: number, seed: number, index: number): Ids {
     const draws = uniforms(rows * drawn, seed, PURPOSE.negatives, index);
-    return new Ids(
-      Int32Array.from(draws, (u) => this.#wordAt(u)),
-      [rows, drawn],
-    );
+    const words = new Int32Array(draws.length);
+    for (let i = 0; i < words.length; i++) words[i] = this.#wordAt(draws[i] as number);
+    return new Ids(words, [rows, drawn]);
   }
 
   /** The word whose part of the sums holds u, of [0, 1). */
