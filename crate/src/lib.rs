@@ -8,7 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`simd`], [`math`] | four elements at a time; exponentials and logarithms as polynomials with stated bounds |
-//! | [`memory`] | persistent blocks, the arena, scratch memory of kernels |
+//! | [`memory`], `allocator` | persistent blocks, the arena, scratch memory of kernels; where they come from |
 //! | [`rng`] | random numbers as a function of where they are used |
 //! | [`gemm`] | packed matrix products |
 //! | [`cells`], [`sequence`] | one step of a cell, hand-fused; over a sequence, and through time backward; programs of all other cells |
@@ -27,6 +27,8 @@
 #[cfg(target_arch = "wasm32")]
 extern crate wasm_bindgen as _;
 
+#[cfg(any(test, target_arch = "wasm32"))]
+mod allocator;
 pub mod bindings;
 // Kernels index small arrays of fixed length: tiles, strides, lanes.
 #[allow(clippy::indexing_slicing)]
