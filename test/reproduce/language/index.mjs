@@ -6,6 +6,7 @@ import { names } from "./names.mjs";
 import { ner } from "./ner.mjs";
 import { ptb } from "./ptb.mjs";
 import { sentiment } from "./sentiment.mjs";
+import { wordModels } from "./word-models.mjs";
 
 /** @type {import("../run.mjs").Experiment[]} */
-export const language = [sentiment, names, ner, colors, gardenPath, awd, ptb];
+export const language = [sentiment, names, ner, colors, gardenPath, awd, ptb, wordModels];
