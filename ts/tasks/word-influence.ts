@@ -15,6 +15,7 @@ import { type Classification, logProbability } from "./class-scores.js";
 
 /** Whatever says classes of texts: `TextClassifier`, `NaiveBayes`, `HybridClassifier`. */
 export interface PredictsTexts {
+  /** The class of each text, with the probabilities of all. */
   predict(texts: readonly string[]): readonly Classification[];
 }
 
