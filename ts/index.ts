@@ -103,7 +103,13 @@ export {
 export type { Matrix } from "./inspect/matrix.js";
 export { progressHtml, showProgress } from "./inspect/notebook-progress.js";
 export { type PrincipalComponents, principalComponents } from "./inspect/principal-components.js";
-export { knownWords, type SamplesPageOptions, samplesHtml, type TrainingSample } from "./inspect/samples-page.js";
+export {
+  type KnownWords,
+  knownWords,
+  type SamplesPageOptions,
+  samplesHtml,
+  type TrainingSample,
+} from "./inspect/samples-page.js";
 export { type Saturation, type SaturationOptions, saturation, saturationSvg } from "./inspect/saturation.js";
 export { type ModelSummary, type SummaryRow, summarizeModel } from "./inspect/summary.js";
 export { type StateSurvival, type SurvivalOptions, stateSurvival, survivalSvg } from "./inspect/survival.js";

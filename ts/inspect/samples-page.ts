@@ -11,18 +11,24 @@ export interface TrainingSample {
   readonly text: string;
 }
 
+/** Words, in small letters: a `Set` of them, or anything that answers as one does. */
+export interface KnownWords {
+  /** Whether this is a word. */
+  has(word: string): boolean;
+}
+
 /** Options of {@link samplesHtml}. */
 export interface SamplesPageOptions {
   readonly title: string;
   /** Which words are words, for example those of the training text: others are set off, and counted. Default: none is. */
-  readonly known?: { has(word: string): boolean } | undefined;
+  readonly known?: KnownWords | undefined;
 }
 
 /** Words: letters of any script, with marks and apostrophes inside; numbers and signs are none. */
 const WORD = /\p{L}[\p{L}\p{M}'\u2019]*/gu;
 
 /** The share of a text's words that are known; NaN where it has no words. */
-export function knownWords(text: string, known: { has(word: string): boolean }): number {
+export function knownWords(text: string, known: KnownWords): number {
   const words = text.match(WORD) ?? [];
   return words.filter((word) => known.has(word.toLowerCase())).length / words.length;
 }
@@ -79,7 +85,7 @@ function article({ update, loss, text }: TrainingSample, known: SamplesPageOptio
 }
 
 /** The text, with words that are not known set off. */
-function marked(text: string, known: { has(word: string): boolean }): string {
+function marked(text: string, known: KnownWords): string {
   let html = "";
   let from = 0;
   for (const { 0: word, index } of text.matchAll(WORD)) {

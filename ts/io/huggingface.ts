@@ -19,6 +19,7 @@ const HELD = 8;
  * @throws TokenizerError by `encode` for what the file has no token for, and for texts that exhaust the stack
  */
 export class HuggingFaceTokenizer implements Tokenizer {
+  /** What `toJSON` writes as `kind`. */
   readonly kind = KIND;
   readonly tokens: readonly string[];
   readonly size: number;

@@ -12,6 +12,7 @@ export class ByteTokenizer implements Tokenizer {
   readonly tokens: readonly string[];
   readonly #tokens = new ByteTokens(Array.from({ length: BYTES }, (_, byte) => Uint8Array.of(byte)));
 
+  /** The one that there is: it has no options. */
   constructor() {
     this.tokens = this.#tokens.names;
   }

@@ -8,7 +8,9 @@ import { WordTokenizer } from "./word-tokenizer.js";
 
 /** Makes tokenizers of one kind from JSON data. */
 export interface TokenizerReader {
+  /** The `kind` of their JSON data. */
   readonly kind: string;
+  /** The tokenizer that wrote these data. Throws `TokenizerError` when they are not a tokenizer's of that kind. */
   fromJSON(json: unknown): Tokenizer;
 }
 
