@@ -7,6 +7,7 @@ import { ner } from "./ner.mjs";
 import { ptb } from "./ptb.mjs";
 import { sentiment } from "./sentiment.mjs";
 import { wordModels } from "./word-models.mjs";
+import { wordVectors } from "./word-vectors.mjs";
 
 /** @type {import("../run.mjs").Experiment[]} */
-export const language = [sentiment, names, ner, colors, gardenPath, awd, ptb, wordModels];
+export const language = [sentiment, names, ner, colors, gardenPath, awd, ptb, wordModels, wordVectors];
