@@ -16,6 +16,12 @@ const expected = {
     ["image/svg+xml", /^<svg .*Words along axes/s],
     ["image/svg+xml", /^<svg .*>throne</s],
   ],
+  "translate.ipynb": [
+    ["text/html", /<progress value="160" max="160">/],
+    ["text/plain", /^BLEU (?:9\d\.\d|100\.0), \d+% exact/m],
+    ["text/plain", /^-\d+\.\d\d {2}\p{L}.* une /mu],
+    ["image/svg+xml", /^<svg .*>&lt;end&gt;<\/text>/s],
+  ],
   "surprisal.ipynb": [
     ["text/plain", /^perplexity \d+\.\d on sentences/],
     ["image/svg+xml", /^<svg .*When the officer read the letter fell/s],

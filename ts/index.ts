@@ -81,6 +81,7 @@ export { Sampler, type SamplingOptions } from "./infer/sampling.js";
 export { Session, type SessionOptions, type StepInput, type Streamable } from "./infer/session.js";
 export { surprisal, type TokenSurprisal, tokenSurprisal, type WordSurprisal } from "./infer/surprisal.js";
 export { type BestPath, type ViterbiOptions, viterbi } from "./infer/viterbi.js";
+export { type Alignment, alignmentSvg } from "./inspect/alignment-svg.js";
 export { type Bar, type BarChartOptions, type BarHeading, barChart } from "./inspect/bar-chart.js";
 export { confusionSvg } from "./inspect/confusion-svg.js";
 export { csvLog } from "./inspect/csv-log.js";
