@@ -32,7 +32,8 @@ function staticWasm() {
   return {
     name: "static-wasm",
     resolveId(source, importer) {
-      if (source.endsWith(".wasm")) return { id: source, external: true };
+      // Only the loader of an entry imports one; what else names one, for its bytes, has no use for it here.
+      if (source.endsWith(".wasm")) return { id: source, external: true, moduleSideEffects: false };
       return /loader\.js$/.test(source) ? this.resolve(source.replace("loader", "loader.workerd"), importer) : null;
     },
     generateBundle() {
@@ -105,7 +106,13 @@ export default [
     external,
     onwarn,
     plugins: [staticWasm(), nodeResolve()],
-    output: { dir: "dist", format: "es", entryFileNames: "[name].js", chunkFileNames: "[name]-workerd.js" },
+    output: {
+      dir: "dist",
+      format: "es",
+      entryFileNames: "[name].js",
+      chunkFileNames: "[name]-workerd.js",
+      hoistTransitiveImports: false,
+    },
   },
   types("ts"),
   types("cts"),
