@@ -31,7 +31,7 @@ const curves = [
   {
     title: "Batch, B",
     file: "batch",
-    text: "A small batch leaves the kernels idle: time hardly grows at first, then with B.",
+    text: "Time grows with B almost from the first row on: the kernels are as good for few rows as for many.",
     label: "rows of a batch",
     values: [1, 2, 4, 8, 16, 32, 64, 128],
     lines: [{ name: "LSTM", sizes: (batchSize) => ({ batchSize }) }],
@@ -69,7 +69,9 @@ const curves = [
   {
     title: "Memory with recompute",
     file: "recompute",
-    text: "With `recompute` only every k-th state is kept, here k is about the root of T, and the rest is computed again.",
+    text:
+      "With `recompute` only every k-th state is kept, here k is about the root of T, and gates and states between are " +
+      "computed again. What is left grows with T nevertheless: outputs, logits and their gradients.",
     label: "steps of an update",
     values: [100, 200, 400, 800],
     lines: [
