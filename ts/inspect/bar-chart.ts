@@ -1,6 +1,6 @@
 /** A bar chart as SVG: a row for each value, for files and notebooks. */
 import { ArgumentError } from "../errors.js";
-import { coordinate, escapeXml, shortened, widthOf } from "./svg.js";
+import { coordinate, escapeXml, FONT, MARGIN, shortened, titledSvg, widthOf } from "./svg.js";
 
 /** A row of a {@link barChart}. */
 export interface Bar {
@@ -26,9 +26,7 @@ export interface BarChartOptions {
 }
 
 /** Pixels. */
-const FONT = 14;
 const ROW = 24;
-const MARGIN = 16;
 const BARS = 480;
 const TOP = 84;
 const LONGEST_LABEL = 32;
@@ -89,18 +87,11 @@ export function barChart(rows: readonly (Bar | BarHeading)[], options: BarChartO
       "</g>",
     ].join("\n");
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
-    ` role="img" font-family="monospace" font-size="${FONT}">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    `<text x="${MARGIN}" y="28" font-size="${FONT + 2}" font-weight="bold">${escapeXml(title)}</text>`,
+  return titledSvg(title, width, height, [
     `<text x="${coordinate(left)}" y="52" fill="#555555">${escapeXml(axis)}</text>`,
     ...lines,
     ...drawn,
-    "</svg>",
-    "",
-  ].join("\n");
+  ]);
 }
 
 /** Distance of the lines of the scale: 1, 2 or 5 times a power of ten, so that there are four to ten up to `most`. */

@@ -23,6 +23,23 @@ export function coordinate(value: number): string {
   return String(Number(value.toFixed(2)));
 }
 
+/** Size of monospaced text, and what a titled document has around it; pixels. */
+export const FONT = 14;
+export const MARGIN = 16;
+
+/** A document of monospaced text on white, its title on top. */
+export function titledSvg(title: string, width: number, height: number, parts: readonly string[]): string {
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
+    ` role="img" font-family="monospace" font-size="${FONT}">`,
+    `<title>${escapeXml(title)}</title>`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    `<text x="${MARGIN}" y="28" font-size="${FONT + 2}" font-weight="bold">${escapeXml(title)}</text>`,
+    ...parts,
+    "</svg>\n",
+  ].join("\n");
+}
+
 /**
  * Pixels of a monospaced text, known without a font: 0.6 of its size for a character, twice that where it is wide.
  * @param size - of the font, in pixels

@@ -1,6 +1,6 @@
 /** Named colours as SVG, for files and notebooks. */
 import { ArgumentError } from "../errors.js";
-import { coordinate, escapeXml, shortened, widthOf } from "./svg.js";
+import { escapeXml, FONT, MARGIN, shortened, titledSvg, widthOf } from "./svg.js";
 
 /** Red, green and blue, from 0 to 255 each. */
 export type Color = readonly [red: number, green: number, blue: number];
@@ -29,11 +29,9 @@ export interface SwatchOptions {
 }
 
 /** Pixels. */
-const FONT = 14;
 const SWATCH = 168;
 const BOX = 72;
 const ROW = BOX + 48;
-const MARGIN = 16;
 const TOP = 48;
 /** Columns of a name that fit under its swatch. */
 const LONGEST_NAME = 18;
@@ -51,7 +49,7 @@ export function swatchesSvg(colors: readonly NamedColor[], { title, columns = 6 
     throw new ArgumentError("swatchesSvg", "columns", "a whole number from 1", columns);
   }
   const across = Math.max(1, Math.min(columns, colors.length));
-  const width = coordinate(2 * MARGIN + Math.max(across * SWATCH, widthOf(title, FONT + 2)));
+  const width = Math.ceil(2 * MARGIN + Math.max(across * SWATCH, widthOf(title, FONT + 2)));
   const height = TOP + Math.ceil(colors.length / across) * ROW + MARGIN;
   const boxes = colors.map(({ name, color }, i) => {
     if (!isColor(color)) {
@@ -69,13 +67,5 @@ export function swatchesSvg(colors: readonly NamedColor[], { title, columns = 6 
       "</g>",
     ].join("\n");
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
-    ` role="img" font-family="monospace" font-size="${FONT}">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    `<text x="${MARGIN}" y="28" font-size="${FONT + 2}" font-weight="bold">${escapeXml(title)}</text>`,
-    ...boxes,
-    "</svg>\n",
-  ].join("\n");
+  return titledSvg(title, width, height, boxes);
 }
