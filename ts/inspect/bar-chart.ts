@@ -12,6 +12,7 @@ export interface Bar {
 
 /** A row without a bar, above those of a group. */
 export interface BarHeading {
+  /** A line of text above the bars that follow. */
   readonly heading: string;
 }
 

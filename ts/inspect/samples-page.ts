@@ -8,6 +8,7 @@ export interface TrainingSample {
   readonly update: number;
   /** At that time, in nats a token. */
   readonly loss: number;
+  /** What the model wrote. */
   readonly text: string;
 }
 
@@ -19,6 +20,7 @@ export interface KnownWords {
 
 /** Options of {@link samplesHtml}. */
 export interface SamplesPageOptions {
+  /** On top of the page. */
   readonly title: string;
   /** Which words are words, for example those of the training text: others are set off, and counted. Default: none is. */
   readonly known?: KnownWords | undefined;

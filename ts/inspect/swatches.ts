@@ -7,7 +7,9 @@ export type Color = readonly [red: number, green: number, blue: number];
 
 /** A colour and what it is called. */
 export interface NamedColor {
+  /** What it is called. */
   readonly name: string;
+  /** Red, green and blue, 0 to 255. */
   readonly color: Color;
 }
 
@@ -23,6 +25,7 @@ export function colorHex(color: Color): string {
 
 /** Options of {@link swatchesSvg}. */
 export interface SwatchOptions {
+  /** Above the swatches. */
   readonly title: string;
   /** Swatches side by side; default 6. */
   readonly columns?: number | undefined;

@@ -8,13 +8,17 @@ import { coordinate, escapeXml } from "./svg.js";
 
 /** Two sets of words; without `from`, what all words have in common. */
 export interface WordAxis {
+  /** Words of one end. */
   readonly to: readonly string[];
+  /** Words of the other end; default: the middle of all words. */
   readonly from?: readonly string[];
 }
 
 /** Where words lie along axes. */
 export interface WordAxisTable {
+  /** Names of the rows. */
   readonly words: readonly string[];
+  /** Names of the columns. */
   readonly axes: readonly string[];
   /** A row for each word: 1 is where the words of `to` lie on average, -1 where those of `from` do. */
   readonly values: readonly (readonly number[])[];

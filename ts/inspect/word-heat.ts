@@ -4,7 +4,9 @@ import { escapeXml } from "./svg.js";
 
 /** A word and how much it speaks for something, above 0, or against it. */
 export interface WeightedWord {
+  /** As the text has it. */
   readonly word: string;
+  /** Above 0 speaks for, below 0 against. */
   readonly weight: number;
 }
 

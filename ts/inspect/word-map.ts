@@ -6,9 +6,11 @@ import { coordinate, escapeXml } from "./svg.js";
 
 /** Options of {@link wordMapSvg}. */
 export interface WordMapOptions {
+  /** Above the map; default none. */
   readonly title?: string;
   /** Pixels; default 720 by 540. */
   readonly width?: number;
+  /** See `width`. */
   readonly height?: number;
 }
 

@@ -26,11 +26,17 @@ export interface TransformerLayerOptions extends CausalSelfAttentionOptions {
 
 /** (B, T, size) to the same. */
 export class TransformerLayer extends Module {
+  /** The attention; PyTorch's name. */
   readonly self_attn: CausalSelfAttention;
+  /** Into the feed-forward units. */
   readonly linear1: Linear;
+  /** Out of them. */
   readonly linear2: Linear;
+  /** Before the attention. */
   readonly norm1: LayerNorm;
+  /** Before the feed-forward units. */
   readonly norm2: LayerNorm;
+  /** Probability of dropout of both branches while training. */
   readonly dropout: number;
 
   /** @throws ArgumentError */

@@ -17,6 +17,7 @@ export interface FasterCoreOptions {
 
 /** What {@link loadFasterCore} found. */
 export interface FasterCore {
+  /** The default core from now on. */
   readonly core: Core;
   /** Whether it is the relaxed one. */
   readonly relaxed: boolean;

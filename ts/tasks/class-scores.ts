@@ -11,12 +11,15 @@ import { ConfusionMatrix } from "../train/metrics/confusion.js";
 
 /** A text and its class. */
 export interface LabelledText {
+  /** The text. */
   readonly text: string;
+  /** Its class. */
   readonly label: string;
 }
 
 /** What a classifier says of a text. */
 export interface Classification {
+  /** The most probable. */
   readonly label: string;
   /** Of that label. */
   readonly probability: number;

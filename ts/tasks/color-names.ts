@@ -72,9 +72,13 @@ const MORE = [
 
 /** Embeddings, recurrent layers, a linear layer, over the tokens of names, three markers, and the levels of three channels. */
 export class ColorNames extends SequenceEncoder {
+  /** Name of the class in model files. */
   readonly kind = "ColorNames";
+  /** Of names. */
   readonly tokenizer: Tokenizer;
+  /** Tokens of a name at most. */
   readonly maxLength: number;
+  /** Logits of the next token. */
   readonly head: Linear;
   readonly #name: number;
   readonly #color: number;

@@ -58,9 +58,13 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /** What {@link TextClassifier} and {@link NaiveBayes} say of a text, multiplied. */
 export class HybridClassifier extends Module {
+  /** Name of the class in model files. */
   readonly kind = "HybridClassifier";
+  /** The network that has a say. */
   readonly network: TextClassifier;
+  /** The baseline that has a say. */
   readonly bayes: NaiveBayes;
+  /** Names of the classes, of both. */
   readonly labels: readonly string[];
   #weights: HybridWeights;
 

@@ -27,6 +27,7 @@ import {
 
 /** Options of {@link NaiveBayes}. */
 export interface NaiveBayesOptions {
+  /** Splits texts. */
   readonly tokenizer: Tokenizer;
   /** Names of the classes, two or more. */
   readonly labels: readonly string[];
@@ -40,9 +41,13 @@ const WHERE = "NaiveBayes";
 
 /** Counts of n-grams by class. A text without a known n-gram has the class that most training texts have. */
 export class NaiveBayes {
+  /** Splits texts. */
   readonly tokenizer: Tokenizer;
+  /** Names of the classes. */
   readonly labels: readonly string[];
+  /** Tokens of the longest n-grams. */
   readonly order: number;
+  /** Added to each count. */
   readonly smoothing: number;
   /** Training texts of each class (K). */
   readonly #texts: readonly number[];

@@ -14,6 +14,7 @@ import { meanTokenLoss } from "./mean-token-loss.js";
 
 /** Options of every such model. */
 export interface NextTokenOptions {
+  /** Its tokens are the classes. */
   readonly tokenizer: Tokenizer;
   /** Probability of dropout, while training; default 0. */
   readonly dropout?: number | undefined;
@@ -26,7 +27,9 @@ export interface NextTokenOptions {
 
 /** A model with its own loss, and a state between calls: see `LanguageModel`. */
 export abstract class NextTokenModel extends Module {
+  /** Its tokens are the classes. */
   readonly tokenizer: Tokenizer;
+  /** Probability of dropout while training. */
   readonly dropout: number;
   /** Features to logits; of an adaptive softmax the logits are ln p. */
   abstract readonly head: Linear | AdaptiveSoftmax;

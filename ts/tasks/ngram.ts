@@ -33,6 +33,7 @@ import { contextAfter, withContext } from "./token-context.js";
 
 /** Options of {@link NGramModel}. */
 export interface NGramModelOptions {
+  /** Its tokens are the classes. */
   readonly tokenizer: Tokenizer;
   /** Words of the longest n-grams, 1 or more; default 5. */
   readonly order?: number | undefined;
@@ -64,10 +65,15 @@ interface Position {
  * ```
  */
 export class NGramModel extends Module {
+  /** Name of the class in model files. */
   readonly kind = "NGramModel";
+  /** Its tokens are the classes. */
   readonly tokenizer: Tokenizer;
+  /** Words of the longest n-grams. */
   readonly order: number;
+  /** Whether there are three discounts in each order, or one. */
   readonly modified: boolean;
+  /** Id of the token that ends sentences. */
   readonly boundary: number | undefined;
   // What is private here is no parameter of the module.
   #tokens: Int32Array = new Int32Array(0);

@@ -40,9 +40,13 @@ export interface TransformerLanguageModelOptions extends NextTokenOptions, Trans
  * ```
  */
 export class TransformerLanguageModel extends NextTokenModel {
+  /** Name of the class in model files. */
   readonly kind = "TransformerLanguageModel";
+  /** Of the tokens. */
   readonly embedding: Embedding;
+  /** The lowest first. */
   readonly layers: readonly TransformerLayer[];
+  /** Of what the last layer puts out. */
   readonly norm: LayerNorm;
   readonly head: Linear | AdaptiveSoftmax;
   readonly #options: TransformerLanguageModelOptions;

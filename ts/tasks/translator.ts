@@ -113,6 +113,7 @@ export class Translator extends Module {
   readonly maxLength: number;
   /** Probability that a step of training is given the true token before it. */
   readonly teacherForcing: number;
+  /** Share of each target that is spread over all tokens while training. */
   readonly labelSmoothing: number;
   readonly #options: TranslatorOptions;
 

@@ -34,7 +34,9 @@ import { contextAfter, withContext } from "./token-context.js";
 export interface FeedForwardLanguageModelOptions extends NextTokenOptions {
   /** Tokens that are seen, n: one less than the order of an n-gram model that sees as many. */
   readonly window: number;
+  /** Length of a word's vector. */
   readonly embeddingSize: number;
+  /** Units of the hidden layer. */
   readonly hiddenSize: number;
 }
 
@@ -42,6 +44,7 @@ export interface FeedForwardLanguageModelOptions extends NextTokenOptions {
 export interface BagOfWordsLanguageModelOptions extends NextTokenOptions {
   /** Tokens that are seen, n. */
   readonly window: number;
+  /** Length of a word's vector. */
   readonly embeddingSize: number;
 }
 
@@ -77,6 +80,7 @@ abstract class WindowModel extends NextTokenModel {
 
 /** The feed-forward net of Bengio et al. over a window of tokens. */
 export class FeedForwardLanguageModel extends WindowModel {
+  /** Name of the class in model files. */
   readonly kind = "FeedForwardLanguageModel";
   /** H and d */
   readonly hidden: Linear;
@@ -125,6 +129,7 @@ export class FeedForwardLanguageModel extends WindowModel {
 
 /** The mean of the embeddings of the last tokens, in whatever order. */
 export class BagOfWordsLanguageModel extends WindowModel {
+  /** Name of the class in model files. */
   readonly kind = "BagOfWordsLanguageModel";
   readonly head: Linear | AdaptiveSoftmax;
   readonly #options: BagOfWordsLanguageModelOptions;

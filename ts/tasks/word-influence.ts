@@ -31,6 +31,7 @@ export interface WordInfluenceOptions {
 
 /** A word and how it moved the answer. */
 export interface WordInfluence {
+  /** As the text has it. */
   readonly word: string;
   /** Weight of evidence in nats; below 0 where the label is more probable without the word. */
   readonly weight: number;

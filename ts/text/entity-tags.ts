@@ -6,8 +6,11 @@
 
 /** Words `start` up to `end` (not included) that are one thing of a type. */
 export interface TagSpan {
+  /** What follows the hyphen of its tags. */
   readonly type: string;
+  /** Number of its first word. */
   readonly start: number;
+  /** Number of the word after its last. */
   readonly end: number;
 }
 

@@ -37,7 +37,9 @@ export interface AnalogyAccuracyOptions extends Pick<AnalogyOptions, "method"> {
 
 /** a is to b as c is to d, and what kind of question it is. */
 export interface AnalogyQuestion {
+  /** a is to b as c is to d. */
   readonly words: readonly [a: string, b: string, c: string, d: string];
+  /** What it is about, as its file says. */
   readonly category?: string;
 }
 
@@ -45,7 +47,9 @@ export interface AnalogyQuestion {
 export interface AnalogyScore {
   /** Of those answered; NaN when there are none. */
   readonly accuracy: number;
+  /** Those whose best answer is d. */
   readonly right: number;
+  /** Questions whose words all have vectors. */
   readonly answered: number;
   /** Questions with a word that has no vector, which are left out. */
   readonly unknown: number;
@@ -53,6 +57,7 @@ export interface AnalogyScore {
 
 /** The score of all questions, and of each category in the order of their first questions. */
 export interface AnalogyAccuracy extends AnalogyScore {
+  /** Of each category. */
   readonly categories: readonly (AnalogyScore & { readonly category: string })[];
 }
 

@@ -28,7 +28,9 @@ import { MASKED } from "./attention.js";
 
 /** Keys and values of the last steps, (B, heads, S, size / heads) each. */
 export interface AttentionCache {
+  /** Of the positions so far. */
   readonly keys: Tensor;
+  /** Of the positions so far. */
   readonly values: Tensor;
 }
 
@@ -42,8 +44,11 @@ export interface CausalSelfAttentionOptions {
 
 /** (B, T, size) to the same. */
 export class CausalSelfAttention extends Module {
+  /** Features of a position. */
   readonly size: number;
+  /** Parts that attend by themselves. */
   readonly heads: number;
+  /** Positions that are seen, the own one included; see the options. */
   readonly context: number;
   /** (3 size, size): for queries, keys and values, in this order */
   in_proj_weight: Parameter;

@@ -47,6 +47,7 @@ export interface WordVectorProgress {
   readonly words: number;
   /** Mean loss of the pairs (skip-gram) or words (CBOW) since the last report, in nats. */
   readonly loss: number;
+  /** Learning rate now. */
   readonly lr: number;
 }
 

@@ -13,8 +13,11 @@ import { ArgumentError } from "../../errors.js";
 
 /** What {@link confidenceInterval} returns. */
 export interface ConfidenceInterval {
+  /** Of the values. */
   readonly mean: number;
+  /** Lower end. */
   readonly low: number;
+  /** Upper end. */
   readonly high: number;
   /** s / sqrt(n). */
   readonly standardError: number;
