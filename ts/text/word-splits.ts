@@ -83,10 +83,10 @@ function withoutMarks(text: string, closing: ReadonlySet<string>, split: (inside
     while (last > first && closing.has(chunk.charAt(last - 1))) {
       let start = last - 1;
       while (start > first && chunk.charAt(start - 1) === chunk.charAt(last - 1)) start--;
-      after.unshift(chunk.slice(start, last));
+      after.push(chunk.slice(start, last));
       last = start;
     }
-    return [...before, ...split(chunk.slice(first, last)).filter((word) => word !== ""), ...after];
+    return [...before, ...split(chunk.slice(first, last)).filter((word) => word !== ""), ...after.reverse()];
   });
 }
 
