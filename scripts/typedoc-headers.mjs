@@ -5,10 +5,26 @@ import { join } from "node:path";
 import { Converter, ReflectionKind } from "typedoc";
 import { root } from "./lib.mjs";
 
-/** The text of a file's first comment as Markdown, equations (indented lines) as code; "" without one. */
+/** @type {Map<string, string>} */
+const headers = new Map();
+
+/** The header of a file as Markdown, read once; "" without one. */
 function headerOf(/** @type {string} */ path) {
-  const [, comment] = /^\/\*\*([\s\S]*?)\*\//.exec(readFileSync(join(root, path), "utf8")) ?? [];
-  if (comment === undefined) return "";
+  let header = headers.get(path);
+  if (header === undefined) {
+    header = markdownOf(readFileSync(join(root, path), "utf8"));
+    headers.set(path, header);
+  }
+  return header;
+}
+
+/**
+ * The first comment of a source as Markdown, equations (indented lines) as code; "" where there is none, or where it is
+ * that of the declaration after it.
+ */
+function markdownOf(/** @type {string} */ source) {
+  const [whole = "", comment = ""] = /^\/\*\*([\s\S]*?)\*\/\n/.exec(source) ?? [];
+  if (/^export (?:abstract )?(?:class|function|const|interface|type) /.test(source.slice(whole.length))) return "";
   const lines = comment
     .split("\n")
     .map((line) => line.replace(/^ ?\*? ?/, "").trimEnd())
@@ -26,20 +42,14 @@ function headerOf(/** @type {string} */ path) {
   return (fenced ? `${markdown}\`\`\`\n` : markdown).trim();
 }
 
-/** Whether the first comment of a file is its own, and not that of the declaration after it. */
-const isHeader = (/** @type {string} */ path) =>
-  /^\/\*\*[\s\S]*?\*\/\n(?!export (?:abstract )?(?:class|function|const|interface|type) )/.test(
-    readFileSync(join(root, path), "utf8"),
-  );
-
 /** @param {import("typedoc").Application} app */
 export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     const kinds = ReflectionKind.Class | ReflectionKind.Function | ReflectionKind.Variable;
     for (const reflection of project.getReflectionsByKind(kinds)) {
       const path = project.getSymbolIdFromReflection(reflection)?.packagePath;
-      if (path === undefined || !path.startsWith("ts/") || !isHeader(path)) continue;
-      const header = headerOf(path);
+      const header = path?.startsWith("ts/") ? headerOf(path) : "";
+      if (header === "") continue;
       const declared = /** @type {import("typedoc").DeclarationReflection} */ (reflection);
       for (const target of declared.signatures ?? [declared]) {
         target.comment?.summary.push({ kind: "text", text: `\n\n${header}` });

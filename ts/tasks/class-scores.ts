@@ -6,7 +6,6 @@ import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import type { Module } from "../nn/module.js";
 import type { Ids } from "../tensor/ids.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { Accuracy } from "../train/metrics/accuracy.js";
 import { ConfusionMatrix } from "../train/metrics/confusion.js";
 
 /** A text and its class. */
@@ -106,7 +105,6 @@ export function classScores(
   model: Module & { readonly labels: readonly string[]; forward(ids: Ids, lengths: Int32Array): Tensor },
   examples: readonly IdExample[],
 ): ClassifierScores {
-  const accuracy = new Accuracy();
   const confusion = new ConfusionMatrix(model.labels);
   let total = 0;
   for (const { inputs, lengths, targets, count } of paddedBatches(examples, { batchSize: BATCH })) {
@@ -115,8 +113,7 @@ export function classScores(
       return { logits, loss: crossEntropy(logits, targets).item() };
     });
     total += loss * count;
-    accuracy.add(logits, targets);
     confusion.addScores(logits, targets);
   }
-  return { loss: total / accuracy.count, accuracy: accuracy.value, confusion };
+  return { loss: total / confusion.total, accuracy: confusion.accuracy, confusion };
 }

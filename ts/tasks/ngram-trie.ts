@@ -94,13 +94,12 @@ function commonStart(tokens: Int32Array, a: number, b: number, longest: Int32Arr
 /** Whatever follows an n-gram follows it without its first word too, and both lists are sorted. */
 function linkSuffixes(levels: readonly NGramLevel[], level: number): void {
   const [parents, here] = [levels[level - 1] as NGramLevel, levels[level] as NGramLevel];
-  const shorter = parents;
   const grandparents = levels[level - 2] as NGramLevel;
   for (let parent = 0; parent < parents.words.length; parent++) {
     let candidate = grandparents.children[parents.suffixes[parent] as number] as number;
     const end = parents.children[parent + 1] as number;
     for (let child = parents.children[parent] as number; child < end; child++) {
-      while (shorter.words[candidate] !== here.words[child]) candidate++;
+      while (parents.words[candidate] !== here.words[child]) candidate++;
       here.suffixes[child] = candidate;
     }
   }

@@ -142,13 +142,13 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   decoder(): TokenDecoder {
-    const seen: string[] = [];
+    let last: string | undefined;
     return {
       push: (id) => {
+        const before = last;
         const token = tokenOf(this.tokens, id);
-        const last = seen.at(-1);
-        seen.splice(0, seen.length, token);
-        return last === undefined ? token : joinWords(this.split, [last, token]).slice(last.length);
+        last = token;
+        return before === undefined ? token : joinWords(this.split, [before, token]).slice(before.length);
       },
       end: () => "",
     };
