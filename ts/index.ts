@@ -178,6 +178,7 @@ export {
   type AttentionCache,
   CausalSelfAttention,
   type CausalSelfAttentionOptions,
+  type Positions,
 } from "./nn/attention/causal.js";
 export { DotAttention } from "./nn/attention/dot.js";
 export { GeneralAttention } from "./nn/attention/general.js";
@@ -282,6 +283,7 @@ export {
   type SequenceResult,
 } from "./nn/recurrent.js";
 export { Elman, type ElmanOptions, type OutputActivation, RNN, RNNCell, type RNNOptions } from "./nn/rnn.js";
+export { SinusoidalPositions } from "./nn/sinusoidal-positions.js";
 export { CarriedState, type HiddenState, type LSTMState, type RecurrentState } from "./nn/state.js";
 export { TransformerLayer, type TransformerLayerOptions } from "./nn/transformer-layer.js";
 export {

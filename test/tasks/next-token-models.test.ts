@@ -1,6 +1,7 @@
 /** Feed-forward nets, bags of words and transformers as language models: their equations, states, files and answers. */
 import { describe, expect, it } from "vitest";
 import * as u from "../../ts/index.js";
+import { affine, layerNorm, type Matrix, transformerLayer } from "../nn/attention/transformer-reference.js";
 import { expectClose } from "../tensor/reference.js";
 
 const core = u.createCore();
@@ -16,11 +17,17 @@ const builders = {
     new u.BagOfWordsLanguageModel({ tokenizer, window: 4, embeddingSize: 8, ...more }),
   TransformerLanguageModel: (more: Partial<u.NextTokenOptions> = {}) =>
     new u.TransformerLanguageModel({ tokenizer, size: 8, numLayers: 2, heads: 2, context: 5, ...more }),
+  "TransformerLanguageModel, learned positions": (more: Partial<u.NextTokenOptions> = {}) =>
+    new u.TransformerLanguageModel({ tokenizer, size: 8, heads: 2, context: 5, positions: "learned", ...more }),
+  "TransformerLanguageModel, sinusoidal positions": (more: Partial<u.NextTokenOptions> = {}) =>
+    new u.TransformerLanguageModel({ tokenizer, size: 8, heads: 2, context: 5, positions: "sinusoidal", ...more }),
 };
 const classes = {
   FeedForwardLanguageModel: u.FeedForwardLanguageModel,
   BagOfWordsLanguageModel: u.BagOfWordsLanguageModel,
   TransformerLanguageModel: u.TransformerLanguageModel,
+  "TransformerLanguageModel, learned positions": u.TransformerLanguageModel,
+  "TransformerLanguageModel, sinusoidal positions": u.TransformerLanguageModel,
 };
 
 describe.each(Object.keys(builders) as (keyof typeof builders)[])("%s", (name) => {
@@ -195,6 +202,75 @@ it("a transformer with tied weights has one table, and refuses clusters beside i
   expect(() => new u.TransformerLanguageModel({ ...options, cutoffs: [4] })).toThrow(u.ArgumentError);
 });
 
+it("sinusoidal positions are those of the paper", () => {
+  const [positions, size] = [[0, 1, 2, 37, 511, 1_000_000], 7];
+  const model = new u.SinusoidalPositions(size).init({ core });
+  const { data, shape } = model.run((m) => m.forward(u.ids([positions.slice(0, 3), positions.slice(3)])));
+  expect(shape).toEqual([2, 3, size]);
+  const expected = positions.flatMap((p) =>
+    Array.from({ length: size }, (_, k) => (k % 2 ? Math.cos : Math.sin)(p / 10000 ** ((k - (k % 2)) / size))),
+  );
+  expectClose(data, expected, 1e-6, "vectors");
+  expect(() => model.run((m) => m.forward(u.ids([3, -1])))).toThrow(u.ArgumentError);
+  expect(() => new u.SinusoidalPositions(0)).toThrow(u.ArgumentError);
+});
+
+describe.each(["linear", "learned", "sinusoidal"] as const)("a transformer with %s positions", (positions) => {
+  const [size, heads, context, numLayers, T] = [6, 3, 4, 2, 10];
+  const model = new u.TransformerLanguageModel({ tokenizer, size, heads, context, numLayers, positions });
+  model.init({ seed: 4, core });
+  const ids = tokenizer.encode(sentence).slice(0, T);
+
+  it("equals its equations, over several windows", () => {
+    const values = model.stateDict();
+    expect(values.has("positions.weight")).toBe(positions === "learned");
+    const value = (name: string) => [...values.get(name)!.data];
+    const row = (name: string, i: number) => value(name).slice(i * size, (i + 1) * size);
+    const position = (t: number): number[] => {
+      if (positions === "learned") return row("positions.weight", t % context);
+      const angle = (k: number) => (t % context) / 10000 ** ((k - (k % 2)) / size);
+      return Array.from({ length: size }, (_, k) => (k % 2 ? Math.cos(angle(k)) : Math.sin(angle(k))));
+    };
+    let x: Matrix = Array.from(ids, (id, t) => {
+      const token = row("embedding.weight", id).map((v) => v * Math.sqrt(size));
+      return positions === "linear" ? token : token.map((v, k) => v + position(t)[k]!);
+    });
+    for (let layer = 0; layer < numLayers; layer++) {
+      const sight = { heads, context, windows: positions !== "linear" };
+      x = transformerLayer(x, sight, (name) => value(`layers.${layer}.${name}`));
+    }
+    const expected = x.flatMap((v) =>
+      affine(layerNorm(v, value("norm.weight"), value("norm.bias")), value("head.weight"), value("head.bias")),
+    );
+    expectClose(model.run((m) => m.forward(u.ids(ids, [1, T])).logits).data, expected, 2e-5, "logits");
+  });
+
+  it("steps as it reads the whole, past any window, and so does a search by beams", () => {
+    const whole = model.run((m) => m.forward(u.ids(ids, [1, T])).logits);
+    const steps = model.run((m) => {
+      let state: u.RecurrentState | undefined;
+      return Array.from(ids, (id) => {
+        const result = m.forward(u.ids([[id]]), { state });
+        state = result.state;
+        return result.logits;
+      });
+    });
+    expectClose(
+      steps.flatMap(({ data }) => [...data]),
+      whole.data,
+      2e-6,
+      "steps",
+    );
+    const prompt = tokenizer.encode("the cat");
+    const [best] = u.beamSearch(model, prompt, { beamWidth: 3, maxTokens: 2 * context });
+    expect(best!.tokens).toHaveLength(2 * context);
+    const tokens = Int32Array.from([...prompt, ...best!.tokens]);
+    const { data } = model.run((m) => u.logSoftmax(m.forward(u.ids(tokens, [1, tokens.length])).logits));
+    const sum = best!.tokens.reduce((total, id, t) => total + data[(t + 1) * V + id]!, 0);
+    expect(best!.logProbability).toBeCloseTo(sum, 4);
+  });
+});
+
 it("files may not ask for what they do not hold", () => {
   const file = (model: u.Module & u.DescribedModel, change: object) => {
     const described = { ...model.config(), ...change };
@@ -208,7 +284,11 @@ it("files may not ask for what they do not hold", () => {
     expect(() => u.BagOfWordsLanguageModel.from(file(bag, { cutoffs }))).toThrow(u.LoadError);
   }
   const transformer = builders.TransformerLanguageModel().init({ core });
-  for (const change of [{ heads: 3 }, { numLayers: 1e9 }, { size: 1e15 }, { context: 1 }]) {
+  for (const change of [{ heads: 3 }, { numLayers: 1e9 }, { size: 1e15 }, { context: 1 }, { positions: "rotary" }]) {
     expect(() => u.TransformerLanguageModel.from(file(transformer, change))).toThrow(u.LoadError);
+  }
+  const learned = builders["TransformerLanguageModel, learned positions"]().init({ core });
+  for (const context of [4, 1e9]) {
+    expect(() => u.TransformerLanguageModel.from(file(learned, { context }))).toThrow(/positions\.weight/);
   }
 });

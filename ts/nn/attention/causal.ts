@@ -1,15 +1,21 @@
 /**
  * Causal self-attention with several heads: each position of a sequence looks at itself and at those before it. Vaswani
- * et al. 2017, "Attention is all you need", with distances in place of positions: Press, Smith & Lewis 2022, "Train
- * short, test long: attention with linear biases enables input length extrapolation".
+ * et al. 2017, "Attention is all you need", by default with distances in place of positions: Press, Smith & Lewis 2022,
+ * "Train short, test long: attention with linear biases enables input length extrapolation".
  *
  *     [q_t; k_t; v_t] = W_in x_t + b_in, each in n parts of size d, one a head
- *     a_ts = softmax over t - context < s <= t of q_t . k_s / sqrt(d) - m_i (t - s)      m_i = 2^(-8 i / n), i = 1 .. n
+ *     a_ts = softmax over the s that t sees of q_t . k_s / sqrt(d) - m_i (t - s)         m_i = 2^(-8 i / n), i = 1 .. n
  *     y_t  = W_out [sum over s of a_ts v_s of every head] + b_out
  *
- * As nothing depends on where a sequence began, what the next steps need of those before are the last keys and values,
- * as they are: a sequence in parts equals the whole, however long it is. Parameters have the names, shapes and first
- * values of torch.nn.MultiheadAttention.
+ * With distances t sees t - context < s <= t. As nothing depends on where a sequence began, what the next steps need of
+ * those before are the last keys and values, as they are: a sequence in parts equals the whole, however long it is.
+ *
+ * With positions that x has in it already, learned ones or sinusoids, m_i = 0. There keys do depend on where they are
+ * counted from, so that a window cannot slide over them. A sequence is read in windows of `context` steps instead, one
+ * after another, each as if nothing were before it (appendix B of Press et al.: nonoverlapping inference): t sees
+ * s <= t of its own window. The keys and values of that are kept, and again parts equal the whole.
+ *
+ * Parameters have the names, shapes and first values of torch.nn.MultiheadAttention.
  */
 import type { Core } from "../../core/core.js";
 import { pow } from "../../core/elementary.js";
@@ -34,12 +40,31 @@ export interface AttentionCache {
   readonly values: Tensor;
 }
 
+/**
+ * What tells the positions of a sequence apart: "linear", biases of the scores that grow with the distance (Press et al.);
+ * "learned", a vector for each position; "sinusoidal", sines and cosines of it (see `SinusoidalPositions`).
+ */
+export type Positions = "linear" | "learned" | "sinusoidal";
+
+/** By name. @internal */
+export const POSITIONS: ReadonlyMap<string, Positions> = new Map(
+  (["linear", "learned", "sinusoidal"] as const).map((name) => [name, name]),
+);
+
 /** Options of {@link CausalSelfAttention}. */
 export interface CausalSelfAttentionOptions {
   /** How many parts attend by themselves; they divide the size. Default 1. */
   readonly heads?: number | undefined;
-  /** Steps that each sees, itself included; 2 or more. Default 128. */
+  /**
+   * Steps that each sees, itself included; 2 or more. Learned and sinusoidal positions begin anew after so many, and
+   * nothing is seen across. Default 128.
+   */
   readonly context?: number | undefined;
+  /**
+   * What tells positions apart. Learned and sinusoidal ones are no part of the attention: they are added to what the
+   * first layer reads, as `TransformerLanguageModel` does. Default "linear".
+   */
+  readonly positions?: Positions | undefined;
 }
 
 /** (B, T, size) to the same. */
@@ -50,6 +75,8 @@ export class CausalSelfAttention extends Module {
   readonly heads: number;
   /** Positions that are seen, the own one included; see the options. */
   readonly context: number;
+  /** What tells positions apart. */
+  readonly positions: Positions;
   /** (3 size, size): for queries, keys and values, in this order */
   in_proj_weight: Parameter;
   /** (3 size) */
@@ -61,14 +88,23 @@ export class CausalSelfAttention extends Module {
   /** @throws ArgumentError */
   constructor(size: number, options: CausalSelfAttentionOptions = {}) {
     super();
-    const { heads = 1, context = 128 } = options;
+    const { heads = 1, context = 128, positions = "linear" } = options;
     checkSize("CausalSelfAttention", "size", size);
     checkSize("CausalSelfAttention", "heads", heads);
     checkSize("CausalSelfAttention", "context", context, 2);
     if (size % heads !== 0) throw new ArgumentError("CausalSelfAttention", "heads", `a divisor of ${size}`, heads);
+    if (!POSITIONS.has(positions)) {
+      throw new ArgumentError(
+        "CausalSelfAttention",
+        "positions",
+        `one of ${[...POSITIONS.keys()].join(", ")}`,
+        positions,
+      );
+    }
     this.size = size;
     this.heads = heads;
     this.context = context;
+    this.positions = positions;
     this.in_proj_weight = new Parameter([3 * size, size], xavierUniform());
     this.in_proj_bias = new Parameter([3 * size], constant(0));
     this.out_proj = new Linear(size, size, { biasInitializer: constant(0) });
@@ -78,7 +114,7 @@ export class CausalSelfAttention extends Module {
    * @param x - (B, T, size)
    * @param before - from the call before; default: nothing was before
    * @returns output (B, T, size), weights (B, heads, T, S) over the steps kept from before and these, and what to keep:
-   *   the last `context - 1` of them
+   *   the last `context - 1` of them; with learned or sinusoidal positions those of the last window, 1 to `context`
    * @throws ShapeError
    */
   forward(x: Tensor, before?: AttentionCache): { output: Tensor; weights: Tensor; cache: AttentionCache } {
@@ -100,9 +136,9 @@ export class CausalSelfAttention extends Module {
     const values = along(select(parts, 0, 2), before?.values);
     const all = keys.shape[2] as number;
     const scores = matmul(queries, keys, { transposeB: true });
-    const weights = softmax(add(scores, this.#distances(steps, all - steps, x.core)));
+    const weights = softmax(add(scores, this.#biases(steps, all - steps, x.core)));
     const joined = reshape(permute(matmul(weights, values), [0, 2, 1, 3]), [batch, steps, size]);
-    const first = Math.max(0, all - (this.context - 1));
+    const first = this.positions === "linear" ? this.#firstSeen(all) : this.#firstSeen(all - 1);
     return {
       output: this.out_proj.forward(joined),
       weights,
@@ -110,16 +146,22 @@ export class CausalSelfAttention extends Module {
     };
   }
 
-  /** -m_i (t - s), (heads, T, S), and far below every score where s is after t or too far before it. */
-  #distances(steps: number, before: number, core: Core): Tensor {
-    const { heads, context } = this;
+  /** The first step that step t sees. */
+  #firstSeen(t: number): number {
+    return this.positions === "linear" ? Math.max(0, t - this.context + 1) : t - (t % this.context);
+  }
+
+  /** -m_i (t - s), (heads, T, S), and far below every score where t does not see s. */
+  #biases(steps: number, before: number, core: Core): Tensor {
+    const { heads } = this;
     const all = before + steps;
     if (this.#bias?.steps !== steps || this.#bias.before !== before) {
       const values = new Float32Array(heads * steps * all).fill(MASKED);
       for (let row = 0; row < heads * steps; row++) {
-        const slope = pow(2, (-8 * (Math.floor(row / steps) + 1)) / heads);
+        const head = Math.floor(row / steps) + 1;
+        const slope = this.positions === "linear" ? pow(2, (-8 * head) / heads) : 0;
         const t = before + (row % steps);
-        for (let s = Math.max(0, t - context + 1); s <= t; s++) values[row * all + s] = -slope * (t - s);
+        for (let s = this.#firstSeen(t); s <= t; s++) values[row * all + s] = -slope * (t - s);
       }
       this.#bias = { steps, before, values };
     }
