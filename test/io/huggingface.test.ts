@@ -35,6 +35,18 @@ describe("readTokenizer", () => {
     }
   });
 
+  it("takes pieces and texts of any length with a Unigram model", async () => {
+    const tokenizer = await readTokenizer(fixture["unigram"]!.file);
+    const sentence = "it is a truth universally acknowledged ";
+    const ids = tokenizer.encode(sentence.trimEnd());
+    const whole = tokenizer.encode(sentence.repeat(10_000).trimEnd());
+    expect(whole.length).toBe(10_000 * ids.length);
+    expect(whole.every((id, i) => id === ids[i % ids.length])).toBe(true);
+    // Without a space it is one piece.
+    const piece = "ab".repeat(100_000);
+    expect(tokenizer.decode(tokenizer.encode(piece)) === piece).toBe(true);
+  });
+
   it("streams a character of several tokens when it is whole", async () => {
     const tokenizer = await readTokenizer(fixture["gpt2"]!.file);
     const ids = [...tokenizer.encode("\u{1f600}!")];
@@ -93,6 +105,9 @@ describe("readTokenizer", () => {
     const negative = fileOf("gpt2");
     negative.model.vocab["a"] = -1;
     await expect(readTokenizer(negative)).rejects.toThrow(TokenizerError);
+    const marked = fileOf("metaspace");
+    Object.assign(marked.pre_tokenizer, { replacement: "" });
+    await expect(readTokenizer(marked)).rejects.toThrow(/replacement of Metaspace/);
     for (const Regex of ["(a+)+b", "(?:a|a)*b", "([a-z]+)*$", "(a|aa){2,}c"]) {
       const slow = fileOf("gpt4");
       slow.pre_tokenizer.pretokenizers[0]!.pattern = { Regex };

@@ -16,7 +16,7 @@ const HELD = 8;
 /**
  * A tokenizer of Hugging Face. Text does not always come back as it was: it depends on the file, whose normalizer may
  * change the text and whose model may not know all of it. Special tokens around a text (`[CLS]`, `<s>`) are not added.
- * @throws TokenizerError by `encode` for what the file has no token for, and for texts that exhaust the stack
+ * @throws TokenizerError by `encode` for what the file has no token for
  */
 export class HuggingFaceTokenizer implements Tokenizer {
   /** What `toJSON` writes as `kind`. */
@@ -30,7 +30,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
   constructor(create: typeof Library, file: unknown) {
     const { tokens, config } = vocabularyOf(file);
     this.#file = file;
-    this.#library = attempt("the file cannot be used", () => new create(withWhitespace(file) as object, config));
+    this.#library = attempt("the file cannot be used", () => new create(withDefinitions(file) as object, config));
+    encodeByPieces(this.#library.model as unknown as Model);
     this.tokens = tokens;
     this.size = tokens.length;
   }
@@ -193,6 +194,29 @@ function checkPatterns(part: unknown): void {
   }
 }
 
+/** What is used of the library's models; those of Unigram alone have `tokenize`. */
+interface Model {
+  encode(pieces: readonly string[]): string[];
+  tokenize?(piece: string): string[];
+}
+
+/**
+ * Gives a Unigram model an `encode` that takes any piece, and a repeated one but once. The library's hands all tokens of a
+ * piece to a function as its arguments; those of some hundred thousand characters exhaust the stack.
+ */
+function encodeByPieces(model: Model): void {
+  const tokenize = model.tokenize?.bind(model);
+  if (tokenize === undefined) return;
+  model.encode = (pieces) => {
+    const known = new Map<string, string[]>();
+    return pieces.flatMap((piece) => {
+      const tokens = known.get(piece) ?? tokenize(piece);
+      known.set(piece, tokens);
+      return tokens;
+    });
+  };
+}
+
 /** Letters, digits and what joins them, as the original's regular expressions have them (`\w` of the crate regex). */
 const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200C\\u200D";
 
@@ -204,11 +228,27 @@ const WHITESPACE = {
   invert: true,
 };
 
-function withWhitespace(file: unknown): unknown {
+/**
+ * The pre-tokenizer Metaspace by its definition: a piece begins with each mark that stands for a space, so that no token goes
+ * over it. The library's makes one piece of the whole text.
+ */
+function splitting(metaspace: Fields): unknown {
+  const { split, replacement: mark = "\u2581" } = metaspace;
+  if (typeof mark !== "string" || [...mark].length !== 1) throw bad("the replacement of Metaspace must be a character");
+  if (split === false) return metaspace;
+  const literal = mark.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
+  const pieces = { type: "Split", pattern: { Regex: `${literal}[^${literal}]*|[^${literal}]+` }, invert: true };
+  return { type: "Sequence", pretokenizers: [metaspace, pieces] };
+}
+
+/** The file with pre-tokenizers that do what the original's do. */
+function withDefinitions(file: unknown): unknown {
   const replaced = (part: unknown): unknown => {
-    const { type, pretokenizers } = (part ?? {}) as Fields;
+    const fields = (part ?? {}) as Fields;
+    const { type, pretokenizers } = fields;
     if (type === "Whitespace") return WHITESPACE;
-    return Array.isArray(pretokenizers) ? { ...(part as Fields), pretokenizers: pretokenizers.map(replaced) } : part;
+    if (type === "Metaspace") return splitting(fields);
+    return Array.isArray(pretokenizers) ? { ...fields, pretokenizers: pretokenizers.map(replaced) } : part;
   };
   const fields = file as Fields;
   return { ...fields, pre_tokenizer: replaced(fields["pre_tokenizer"]) };
