@@ -859,8 +859,6 @@ pub unsafe extern "C" fn ur_matmul(
 
 // Recurrent layers: see crate::sequence. A layer is described by 64 words in memory, the same for forward and backward.
 
-const ARGUMENT_WORDS: usize = 64;
-
 /// Words 0 to 31 describe the layer, 32 to 39 are what forward keeps for backward, 40 to 55 the gradients.
 #[repr(C)]
 pub struct SequenceArguments {
@@ -999,40 +997,68 @@ pub unsafe extern "C" fn ur_sequence_forward(arguments: *mut SequenceArguments) 
     status(result)
 }
 
-/// One step of one sequence through `count` layers, described by blocks of 64 words one after the other: each reads `x`
-/// (or, for one-hot inputs, the id at `ids`) and replaces the states at `h_n` and `c_n`. Unless `y` is 0, the last h then
-/// goes through a linear layer: y (output) = W h + bias, W packed with kind 0, the bias 0 for none. Unless `int8` is 0,
-/// it is where the addresses of 8-bit weights are that take the place of others: of each layer and of the linear one. After
-/// 1 some layers have taken the step.
-#[no_mangle]
-pub unsafe extern "C" fn ur_stream_step(
-    layers: *const [u32; ARGUMENT_WORDS],
-    count: usize,
-    int8: *const *const i8,
+/// A cell of a stream: its arguments, and its weights in 8 bits, which take the place of others; or 0.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct StreamCell {
+    arguments: *mut u32,
+    int8: *const i8,
+}
+
+/// What stands first in the arguments of a linear layer of a stream.
+const LINEAR: u32 = 3;
+
+/// A linear layer of a stream: y[output] = W x[input] + bias, W packed with kind 0, the bias 0 for none.
+#[repr(C)]
+pub struct LinearArguments {
+    cell: u32,
+    input: usize,
+    output: usize,
     packed: *const f32,
     bias: *const f32,
-    output: usize,
+    x: *const f32,
     y: *mut f32,
-) -> i32 {
-    for i in 0..count {
-        let arguments = &*layers.add(i).cast::<SequenceArguments>();
-        let Some(layer) = layer(arguments) else {
-            return INVALID;
-        };
-        let mut result = if int8.is_null() {
-            sequence::stream::step::<F32x4>(&layer)
-        } else {
-            sequence::stream::step_int8(&layer, *int8.add(i))
-        };
-        if result.is_ok() && i + 1 == count && !y.is_null() {
-            let input = if layer.projection > 0 { layer.projection } else { layer.hidden };
+}
+
+unsafe fn stream_step(StreamCell { arguments, int8 }: StreamCell) -> Result<(), Failure> {
+    match *arguments {
+        LINEAR => {
+            let a = &*arguments.cast::<LinearArguments>();
             if int8.is_null() {
-                gemm::linear_forward::<F32x4>(1, input, output, layer.h_n, packed, bias, y);
+                gemm::linear_forward::<F32x4>(1, a.input, a.output, a.x, a.packed, a.bias, a.y);
             } else {
-                let init = if bias.is_null() { gemm::Init::Zero } else { gemm::Init::Row(bias) };
-                result = gemm::int8::product(output, input, layer.h_n, *int8.add(count), init, y);
+                let init = if a.bias.is_null() { gemm::Init::Zero } else { gemm::Init::Row(a.bias) };
+                gemm::int8::product(a.output, a.input, a.x, int8, init, a.y)?;
             }
         }
+        0..LINEAR => {
+            let layer = layer(&*arguments.cast()).ok_or(Failure::Invalid)?;
+            if int8.is_null() {
+                sequence::stream::step::<F32x4>(&layer)?;
+            } else {
+                sequence::stream::step_int8(&layer, int8)?;
+            }
+        }
+        _ => {
+            let call = &mut *arguments.cast::<program::Call<f32>>();
+            if int8.is_null() {
+                program::forward::<F32x4>(call)?;
+            } else {
+                program::step_int8(call, int8)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One step of one sequence through `count` cells. Their arguments begin with the number of a fused cell, 3 for a linear
+/// layer, or the address of a program: [`SequenceArguments`] (the step reads `x`, or the id at `ids` for one-hot inputs,
+/// and replaces the states at `h_n` and `c_n`), [`LinearArguments`], or a call of one step and one row. After 1 some cells
+/// have taken the step.
+#[no_mangle]
+pub unsafe extern "C" fn ur_stream_step(cells: *const StreamCell, count: usize) -> i32 {
+    for i in 0..count {
+        let result = stream_step(*cells.add(i));
         if result.is_err() {
             return status(result);
         }
@@ -1040,11 +1066,11 @@ pub unsafe extern "C" fn ur_stream_step(
     DONE
 }
 
-/// Bytes of the 8-bit weights of a layer of a stream, `input` 0 for one that reads ids; 0 for an unknown cell and for
-/// sizes of which a sum could leave 32 bits.
+/// Bytes of the 8-bit weights of a layer of a stream, `input` 0 for one that reads ids; 2^32 - 1 for an unknown cell and
+/// for sizes of which a sum could leave 32 bits.
 #[no_mangle]
 pub extern "C" fn ur_int8_layer_bytes(cell: u32, input: usize, hidden: usize, projection: usize) -> usize {
-    kind(cell).and_then(|kind| sequence::stream::int8_bytes(kind, input, hidden, projection)).unwrap_or(0)
+    kind(cell).and_then(|kind| sequence::stream::int8_bytes(kind, input, hidden, projection)).unwrap_or(usize::MAX)
 }
 
 /// Turns the prepared weights of a layer into 8-bit ones at `to`, of [`ur_int8_layer_bytes`].
@@ -1059,13 +1085,14 @@ pub unsafe extern "C" fn ur_int8_layer(arguments: *const SequenceArguments, to: 
     }
 }
 
-/// Bytes of a weight matrix (rows, columns) in 8 bits; 0 when a sum of products with it could leave 32 bits.
+/// Bytes of a weight matrix (rows, columns) in 8 bits; 2^32 - 1 when a sum of products with it could leave 32
+/// bits.
 #[no_mangle]
 pub extern "C" fn ur_int8_bytes(rows: usize, columns: usize) -> usize {
     if columns <= gemm::int8::MAX_DEPTH {
         gemm::int8::bytes(rows, columns)
     } else {
-        0
+        usize::MAX
     }
 }
 
@@ -1103,6 +1130,19 @@ pub unsafe extern "C" fn ur_program_prepare(call: *const program::Call<f32>, bac
 #[no_mangle]
 pub unsafe extern "C" fn ur_program_forward(call: *mut program::Call<f32>) -> i32 {
     status(program::forward::<F32x4>(&mut *call))
+}
+
+/// Bytes of the 8-bit weights of a program in a stream, that reads ids or rows; 2^32 - 1 when a sum of products could
+/// leave 32 bits.
+#[no_mangle]
+pub unsafe extern "C" fn ur_int8_program_bytes(program: *const i32, ids: u32) -> usize {
+    program::int8_bytes(program, ids != 0).unwrap_or(usize::MAX)
+}
+
+/// Turns the prepared weights of a call into 8-bit ones at `to`, of [`ur_int8_program_bytes`].
+#[no_mangle]
+pub unsafe extern "C" fn ur_int8_program(call: *const program::Call<f32>, to: *mut i8) {
+    program::quantise(&*call, to);
 }
 
 /// Adds to the gradients that the call names; what forward kept is spent.

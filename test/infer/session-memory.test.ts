@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createCore } from "../../ts/core/core.js";
 import { Session } from "../../ts/infer/session.js";
+import { PeepholeLSTM } from "../../ts/nn/cells/lstm-variants.js";
 import { LSTM } from "../../ts/nn/lstm.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
@@ -9,10 +10,14 @@ import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
 const tokenizer = CharTokenizer.from("abcde");
 
 describe("the stream of a session", () => {
-  it("takes no memory in a hundred thousand steps", () => {
+  it.each([
+    ["fused", "float32", LSTM],
+    ["compiled", "float32", PeepholeLSTM],
+    ["compiled", "int8", PeepholeLSTM],
+  ] as const)("takes no memory in a hundred thousand steps: %s, %s", (_, weights, cell) => {
     const core = createCore();
-    const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 6, numLayers: 2 }).init({ seed: 4, core });
-    const [session, into] = [new Session(model), new Float32Array(5)];
+    const model = new LanguageModel({ tokenizer, cell, hiddenSize: 6, numLayers: 2 }).init({ seed: 4, core });
+    const [session, into] = [new Session(model, { weights }), new Float32Array(5)];
     const run = (steps: number) => {
       for (let i = 0; i < steps; i++) session.step(i % 5, into);
     };

@@ -1,7 +1,10 @@
 import { describe, expect, it, vi } from "vitest";
 import { createCore } from "../../ts/core/core.js";
 import { ArgumentError, ShapeError } from "../../ts/errors.js";
-import { Session } from "../../ts/infer/session.js";
+import { Session, type Streamable } from "../../ts/infer/session.js";
+import { CompiledGRU } from "../../ts/nn/cells/fused-equations.js";
+import { defineJordan } from "../../ts/nn/cells/jordan.js";
+import { PeepholeLSTM } from "../../ts/nn/cells/lstm-variants.js";
 import { GRU } from "../../ts/nn/gru.js";
 import { uniform } from "../../ts/nn/initializers.js";
 import { LSTM } from "../../ts/nn/lstm.js";
@@ -9,22 +12,20 @@ import type { Module } from "../../ts/nn/module.js";
 import { RecurrentLayer } from "../../ts/nn/recurrent.js";
 import { RNN } from "../../ts/nn/rnn.js";
 import type { RecurrentState } from "../../ts/nn/state.js";
-import { RecurrentStack } from "../../ts/nn/wiring/recurrent-stack.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
 import { add, mul } from "../../ts/tensor/binary.js";
 import { Ids } from "../../ts/tensor/ids.js";
 import { sum } from "../../ts/tensor/reduce.js";
 import { full, tensor } from "../../ts/tensor/tensor.js";
-import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
 import { SGD } from "../../ts/train/sgd.js";
 import { randomNumbers } from "../text/strings.js";
+import { models, tokenizer } from "./streamed-models.js";
 
 const cells = [
   ["RNN", RNN],
   ["LSTM", LSTM],
   ["GRU", GRU],
 ] as const;
-const tokenizer = CharTokenizer.from("abcde");
 
 describe("Session", () => {
   it.each(cells)("steps of a %s are the sequence, bit for bit", (_name, cell) => {
@@ -109,18 +110,6 @@ describe("Session", () => {
   });
 });
 
-/** Everything that a stream of single steps takes in one call of the core. */
-const models = {
-  RNN: () => new RNN(3, 8, { nonlinearity: "relu" }),
-  LSTM: () => new LSTM(3, 5, { numLayers: 3, bias: false }),
-  "LSTM with a projection": () => new LSTM(3, 6, { numLayers: 2, projectionSize: 5 }),
-  GRU: () => new GRU(3, 7, { numLayers: 2, batchFirst: false }),
-  "a stack": () => new RecurrentStack([new LSTM(3, 5), new GRU(5, 4, { numLayers: 2 }), new RNN(4, 6)]),
-  "one-hot tokens": () => new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 6, numLayers: 2 }),
-  embeddings: () => new LanguageModel({ tokenizer, cell: GRU, hiddenSize: 8, embeddingSize: 3 }),
-  "tied weights": () => new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 5, embeddingSize: 5, tieWeights: true }),
-};
-
 describe("the stream of a session", () => {
   const random = randomNumbers(8);
   const vectors = Array.from({ length: 9 }, () => Float32Array.from({ length: 3 }, () => 2 * random() - 1));
@@ -146,7 +135,7 @@ describe("the stream of a session", () => {
   }
 
   it.each(Object.entries(models))("is the sequence, bit for bit: %s", (_, make) => {
-    const model = make().init({ seed: 5, initializer: uniform(-0.9, 0.9) });
+    const model = make().init({ seed: 5, initializer: uniform(-0.9, 0.9) }) as Streamable;
     const expected = whole(model, 9);
     const forward = vi.spyOn(RecurrentLayer.prototype, "forward");
     try {
@@ -163,7 +152,7 @@ describe("the stream of a session", () => {
   });
 
   it.each(Object.entries(models))("sees weights as they are: %s", (_, make) => {
-    const model = make().init({ seed: 6 });
+    const model = make().init({ seed: 6 }) as Module & Streamable;
     const session = new Session(model);
     // A session that has seen nothing of the weights before, at the same state.
     const expectFresh = (what: string) => {
@@ -226,6 +215,43 @@ describe("the stream of a session", () => {
     expect(steps.step(vectors[0]!)).toEqual(first);
     layer.dispose();
     expect(() => steps.step(vectors[0]!)).toThrow();
+  });
+
+  it("goes on from what other calls left, with compiled layers", () => {
+    const options = { tokenizer, cell: PeepholeLSTM, hiddenSize: 6, numLayers: 2 };
+    const model = new LanguageModel(options).init({ seed: 5, initializer: uniform(-0.9, 0.9) });
+    const tokens = Int32Array.of(0, 3, 1, 4, 4, 2);
+    const steps = new Session(model);
+    const expected = [...tokens].map((id) => [...steps.step(id)]);
+    const session = new Session(model);
+    session.step(0);
+    expect([...session.feed(tokens.subarray(1, 4))!]).toEqual(expected[3]);
+    const branch = session.branch();
+    expect([...session.step(4)]).toEqual(expected[4]);
+    expect([...session.feed(tokens.subarray(5))!]).toEqual(expected[5]);
+    expect([...branch.step(4)]).toEqual(expected[4]);
+    session.reset();
+    expect([...session.step(0)]).toEqual(expected[0]);
+  });
+
+  it("takes a step in the middle of an update, and leaves no dropout behind", () => {
+    const layer = new CompiledGRU(3, 5, { recurrentDropout: 0.5, zoneout: { h: 0.2 } }).init({ seed: 5 });
+    const expected = new Session(layer).step(vectors[0]!);
+    const session = new Session(layer);
+    new SGD(layer, { lr: 0 }).update(() => {
+      const { output } = layer.forward(tensor([...vectors[0]!], [1, 1, 3]));
+      expect(session.step(vectors[0]!)).toEqual(expected);
+      return sum(output);
+    });
+    session.reset();
+    expect(session.step(vectors[0]!)).toEqual(expected);
+  });
+
+  it("leaves cells alone that the core has no program of", () => {
+    const softmax = new (defineJordan({ outputActivation: "softmax" }))(3, 5, { outputSize: 4 });
+    const layer = softmax.init({ seed: 5 });
+    const expected = layer.run(() => layer.forward(tensor([...vectors[0]!], [1, 1, 3])).output).data;
+    expect([...new Session(layer as unknown as Streamable).step(vectors[0]!)]).toEqual([...expected]);
   });
 
   it("leaves models alone that are more than their parts", () => {

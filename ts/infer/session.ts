@@ -60,8 +60,8 @@ export class Session {
 
   /**
    * A session that starts from a zero state. The model must have its values.
-   * @throws ArgumentError for 8-bit weights of a model that is not made of Elman, LSTM or GRU layers alone, with an
-   *   embedding below and a linear layer above if need be
+   * @throws ArgumentError for 8-bit weights of a model whose steps are more than one call of the core: of others than
+   *   recurrent layers above each other, with an embedding below and a linear layer above if need be
    */
   constructor(model: Streamable, { weights = "float32" }: SessionOptions = {}) {
     if (weights !== "float32" && weights !== "int8") {
@@ -160,7 +160,7 @@ export class Session {
     const int8 = this.#weights === "int8";
     if (plan) return new Stream(this.#core, plan, int8);
     if (int8)
-      throw new ArgumentError("Session", "weights", '"float32" for a model that is not of fused layers', "int8");
+      throw new ArgumentError("Session", "weights", '"float32" for a model whose steps are several calls', "int8");
     return null;
   }
 

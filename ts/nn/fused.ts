@@ -3,7 +3,8 @@ import { ArgumentError } from "../errors.js";
 import { dropWeight } from "../tensor/dropout.js";
 import { type Initializer, Parameter } from "../tensor/parameter.js";
 import { PreparedWeights, type SequenceWeights, sequence } from "../tensor/sequence.js";
-import type { StateSlice, StreamLayer } from "../tensor/stream.js";
+import type { StreamCell } from "../tensor/stream.js";
+import { FusedCellStream } from "../tensor/stream-cells.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { checkSize } from "./check.js";
 import { uniform } from "./initializers.js";
@@ -126,19 +127,8 @@ class FusedRunner implements CellRunner {
     });
   }
 
-  streamLayer(
-    where: string,
-    parameter: (name: string) => Parameter | null,
-    [h, c]: readonly StateSlice[],
-  ): StreamLayer {
-    return {
-      ...this.#sizes,
-      where,
-      prepared: this.#prepared,
-      weights: () => weightsOf(parameter),
-      h: h as StateSlice,
-      c: c ?? null,
-    };
+  streamCell(where: string, parameter: (name: string) => Parameter | null): StreamCell {
+    return new FusedCellStream({ ...this.#sizes, where, prepared: this.#prepared }, () => weightsOf(parameter));
   }
 
   dispose(): void {

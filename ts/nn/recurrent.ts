@@ -11,7 +11,7 @@ import { writeIds } from "../tensor/embedding.js";
 import { type Initializer, Parameter } from "../tensor/parameter.js";
 import { releaseScratch } from "../tensor/scope.js";
 import type { TimeStrides } from "../tensor/sequence.js";
-import type { StateSlice, StreamLayer, StreamPlan } from "../tensor/stream.js";
+import type { StreamCell, StreamLayer, StreamPlan } from "../tensor/stream.js";
 import { coreOf, createTensor, operand, sameShape, type Tensor } from "../tensor/tensor.js";
 import { checkLengths, checkSize } from "./check.js";
 import { lockedDropout } from "./locked-dropout.js";
@@ -85,23 +85,24 @@ export interface CellKind {
 export interface CellRunner {
   run(call: CellRun): void;
   /**
-   * How a stream takes single steps without a `run`; absent: it does not.
+   * What takes single steps in a stream, without a `run`; null where nothing does.
    * @param parameter as in {@link CellRun}
-   * @param states where they are, by number
    */
-  streamLayer?(
-    where: string,
-    parameter: (name: string) => Parameter | null,
-    states: readonly StateSlice[],
-  ): StreamLayer;
+  streamCell(where: string, parameter: (name: string) => Parameter | null): StreamCell | null;
   dispose(): void;
 }
 
-/** One run over sequences; everything has been validated by the layer. @internal */
-export interface CellRun {
+/** The parameters of a run. @internal */
+export interface ParametersRun {
   /** Name for error messages. */
   readonly where: string;
   readonly core: Core;
+  /** The parameter of a name (without suffix), as it is now; null where there is none. */
+  parameter(name: string): Parameter | null;
+}
+
+/** One run over sequences; everything has been validated by the layer. @internal */
+export interface CellRun extends ParametersRun {
   readonly steps: number;
   readonly batch: number;
   readonly reverse: boolean;
@@ -111,8 +112,6 @@ export interface CellRun {
   readonly lengthsPointer: number;
   readonly x: Tensor;
   readonly xStrides: TimeStrides;
-  /** The parameter of a name (without suffix), as it is now; null where there is none. */
-  parameter(name: string): Parameter | null;
   /** Initial states (any, B, width), of which this run takes the slice `stateIndex`; null is zeros. */
   readonly initial: readonly (Tensor | null)[];
   readonly stateIndex: number;
@@ -342,18 +341,18 @@ export abstract class RecurrentLayer<
     return { output, state: named(kind, final) };
   }
 
-  /** How a stream takes single steps; null for other cells, what reads backwards and what overrides `forward`. @internal */
+  /** How a stream takes single steps; null for what reads backwards, or overrides `forward`, and some cells. @internal */
   streamPlan(): StreamPlan | null {
     if (this.bidirectional || this.forward !== RecurrentLayer.prototype.forward) return null;
     const layers: StreamLayer[] = [];
     for (const [index, { fields, runner }] of this.#stack.entries()) {
+      const cell = runner.streamCell(this.label, (name) => this.weight(fields.get(name), this.core));
+      if (cell === null) return null;
       const states = this.states.map(({ name, size }) => ({ name, shape: [this.numLayers, 1, size], index }));
-      const layer = runner.streamLayer?.(this.label, (name) => this.weight(fields.get(name), this.core), states);
-      if (layer === undefined) return null;
-      layers.push(layer);
+      layers.push({ cell, states });
     }
     const names = Object.entries(this).flatMap(([name, value]) => (value instanceof Parameter ? [name] : []));
-    return { layers, tokens: null, head: null, fields: [{ owner: this, names }] };
+    return { layers, tokens: null, fields: [{ owner: this, names }] };
   }
 
   protected override release(): void {

@@ -20,6 +20,7 @@ import type { Ids } from "../tensor/ids.js";
 import { Parameter } from "../tensor/parameter.js";
 import { currentTape } from "../tensor/scope.js";
 import type { StreamPlan } from "../tensor/stream.js";
+import { LinearStream } from "../tensor/stream-cells.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Config, cellName } from "./config.js";
@@ -206,12 +207,16 @@ export class LanguageModel extends Module {
     const layers = this.rnn.streamPlan();
     if (layers === null || this.forward !== LanguageModel.prototype.forward) return null;
     const { embedding, head } = this;
+    const top = new LinearStream(
+      head.label,
+      () => head.weight,
+      () => head.bias,
+    );
     const fields = [...layers.fields, { owner: head, names: ["weight", "bias"] }];
     if (embedding !== undefined) fields.push({ owner: embedding, names: ["weight"] });
     return {
-      layers: layers.layers,
+      layers: [...layers.layers, { cell: top, states: [] }],
       tokens: { vocabulary: this.tokenizer.size, table: () => embedding?.weight ?? null },
-      head: { weight: () => head.weight, bias: () => head.bias },
       fields,
     };
   }

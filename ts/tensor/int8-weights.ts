@@ -7,28 +7,21 @@ import { ArgumentError } from "../errors.js";
 import type { StreamPlan } from "./stream.js";
 
 export class Int8Weights {
-  /** Pointer of the addresses of each layer's weights and of the head's. */
-  readonly pointer: number;
+  /** Pointers of the weights of each cell. */
+  readonly places: readonly number[];
   readonly #core: Core;
   readonly #plan: StreamPlan;
+  readonly #pointer: number;
   readonly #bytes: number;
-  /** Where each begins. */
-  readonly #places: readonly number[];
   /** What each was made of: a number that is another for other weights. */
   readonly #made: number[] = [];
 
   /** @throws ArgumentError for layers so large that sums of integers would not fit */
   constructor(core: Core, plan: StreamPlan) {
-    const { layers, tokens, head } = plan;
-    const sizes = layers.map(({ cell, input, hidden, projection }, i) => {
-      const oneHot = i === 0 && tokens !== null && tokens.table() === null;
-      return core.raw.ur_int8_layer_bytes(cell, oneHot ? 0 : input, hidden, projection) >>> 0;
-    });
-    if (head !== null) {
-      const [rows, columns] = head.weight().shape as [number, number];
-      sizes.push(core.raw.ur_int8_bytes(rows, columns) >>> 0);
-    }
-    if (sizes.includes(0)) {
+    const { layers, tokens } = plan;
+    const oneHot = tokens !== null && tokens.table() === null;
+    const sizes = layers.map(({ cell }, i) => cell.int8Bytes(core, oneHot && i === 0));
+    if (sizes.includes(0xffffffff)) {
       throw new ArgumentError(
         "Session",
         "weights",
@@ -36,7 +29,7 @@ export class Int8Weights {
         "larger",
       );
     }
-    let end = Math.ceil(sizes.length / 4) * 16;
+    let end = 0;
     const offsets = sizes.map((bytes) => {
       end += bytes;
       return end - bytes;
@@ -44,41 +37,26 @@ export class Int8Weights {
     this.#core = core;
     this.#plan = plan;
     this.#bytes = end;
-    this.pointer = core.alloc(end);
-    core.watch(this, this.pointer, end);
-    this.#places = offsets.map((offset) => this.pointer + offset);
-    core.i32.set(this.#places, this.pointer >>> 2);
+    this.#pointer = core.alloc(end);
+    core.watch(this, this.#pointer, end);
+    this.places = offsets.map((offset) => this.#pointer + offset);
   }
 
   /**
    * Brings them up to date.
-   * @param blocks - pointers of the arguments of the layers, whose weights are packed
-   * @param packed - pointer of the packed weights of the head
+   * @param blocks - pointers of the arguments of the cells, whose weights are packed
    */
-  refresh(blocks: readonly number[], packed: number): void {
-    const { raw } = this.#core;
-    const { layers, head } = this.#plan;
-    layers.forEach((layer, i) => {
-      this.#make(i, layer.prepared.packings, (to) => {
-        this.#core.checkStatus(raw.ur_int8_layer(blocks[i] as number, to), layer.where);
-      });
+  refresh(blocks: readonly number[]): void {
+    this.#plan.layers.forEach(({ cell }, i) => {
+      if (this.#made[i] === cell.version) return;
+      cell.writeInt8(this.#core, blocks[i] as number, this.places[i] as number);
+      this.#made[i] = cell.version;
     });
-    if (head === null) return;
-    const weight = head.weight();
-    const [rows, columns] = weight.shape as [number, number];
-    this.#make(layers.length, weight.version, (to) => raw.ur_int8(packed, rows, columns, to));
-  }
-
-  /** Makes one, unless it is of this source. */
-  #make(index: number, source: number, make: (to: number) => void): void {
-    if (this.#made[index] === source) return;
-    make(this.#places[index] as number);
-    this.#made[index] = source;
   }
 
   /** Frees them. */
   dispose(): void {
     this.#core.unwatch(this);
-    this.#core.free(this.pointer, this.#bytes);
+    this.#core.free(this.#pointer, this.#bytes);
   }
 }

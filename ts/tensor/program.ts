@@ -39,7 +39,8 @@ const WORD = {
   start: 31,
 } as const;
 
-const ARGUMENT_WORDS = 32;
+/** Words in a block of arguments. @internal */
+export const ARGUMENT_WORDS = 32;
 
 /** A tensor from an element on. */
 export interface Part {
@@ -52,8 +53,17 @@ export interface StridedInput extends TimeStrides {
   readonly tensor: Tensor;
 }
 
+/** What a program multiplies and adds. */
+export interface ProgramOperands {
+  readonly weights: readonly Part[];
+  readonly biases: readonly Part[];
+  readonly vectors: readonly Part[];
+  /** Changes when any of the above does. */
+  readonly versions: readonly number[];
+}
+
 /** One call: everything has been validated by the layer. */
-export interface ProgramCall {
+export interface ProgramCall extends ProgramOperands {
   /** Name for error messages. */
   readonly where: string;
   readonly core: Core;
@@ -67,11 +77,6 @@ export interface ProgramCall {
   readonly lengths: number;
   readonly x: Tensor;
   readonly xStrides: TimeStrides;
-  readonly weights: readonly Part[];
-  readonly biases: readonly Part[];
-  readonly vectors: readonly Part[];
-  /** Changes when any of the above does. */
-  readonly versions: readonly number[];
   readonly inputs: readonly StridedInput[];
   /** Initial states (any, B, width), of which this call takes the slice `stateIndex`; null is zeros. */
   readonly initial: readonly (Tensor | null)[];
@@ -95,9 +100,15 @@ export class PreparedProgram {
   #bytes = 0;
   #versions: readonly number[] = [];
   #backward = false;
+  #packings = 0;
 
   constructor(words: Int32Array) {
     this.#words = words;
+  }
+
+  /** How often weights have been packed. */
+  get packings(): number {
+    return this.#packings;
   }
 
   /** Pointers of the program and of the block for packed weights, which may be stale. */
@@ -122,11 +133,16 @@ export class PreparedProgram {
   }
 
   /** Packs the weights that the arguments name, when they have another version than last time. */
-  refresh({ core, where, versions }: ProgramCall, argumentsPointer: number, backward: boolean): void {
+  refresh(
+    { core, where, versions }: Pick<ProgramCall, "core" | "where" | "versions">,
+    argumentsPointer: number,
+    backward: boolean,
+  ): void {
     const fresh =
       versions.length === this.#versions.length && versions.every((version, i) => version === this.#versions[i]);
     if (fresh && (this.#backward || !backward)) return;
     core.checkStatus(core.raw.ur_program_prepare(argumentsPointer, backward ? 1 : 0), where);
+    this.#packings++;
     this.#versions = versions;
     this.#backward = backward;
   }
@@ -142,8 +158,8 @@ export class PreparedProgram {
   }
 }
 
-/** Places in the table of pointers, by how many of each there are. */
-class PointerTable {
+/** Places in the table of pointers, by how many of each there are. @internal */
+export class PointerTable {
   readonly size: number;
   readonly weights: readonly [values: number, gradients: number];
   readonly biases: readonly [values: number, gradients: number];
@@ -269,7 +285,7 @@ export function runProgram(call: ProgramCall): void {
     ids: lazy ? x.idsPointer() : 0,
     table: lazy && x.table !== null ? x.table.resolve(where) : 0,
     tableRows: lazy ? x.vocabulary : 0,
-    parts: parts.map(({ tensor, first }) => tensor.resolve(where) + first * 4),
+    parts: partPointers(call, where),
     inputs: inputs.map(({ tensor }) => tensor.resolve(where)),
   };
   const stateOffset = (i: number): number => call.stateIndex * batch * (widths[i] as number) * 4;
@@ -293,6 +309,11 @@ export function runProgram(call: ProgramCall): void {
   tape.push(Program, operands, [out, ...final], [...counts, ...layout, ...widths, ...firsts, ...blocks]);
 }
 
+/** Pointers of weights, biases and vectors. @internal */
+export function partPointers({ weights, biases, vectors }: ProgramOperands, where: string): number[] {
+  return [...weights, ...biases, ...vectors].map(({ tensor, first }) => tensor.resolve(where) + first * 4);
+}
+
 interface Pointers extends InputPointers {
   readonly program: number;
   readonly prepared: number;
@@ -300,9 +321,16 @@ interface Pointers extends InputPointers {
   readonly inputs: readonly number[];
 }
 
-/** Fills the block of arguments at a word of the memory, and the table of pointers behind it. */
-function writeArguments(
-  call: ProgramCall,
+/** What the arguments say of a call that is not in pointers. */
+interface ArgumentsCall
+  extends ProgramOperands,
+    Pick<ProgramCall, "core" | "batch" | "input" | "reverse" | "xStrides" | "out" | "outStrides" | "outColumn"> {
+  readonly inputs: readonly TimeStrides[];
+}
+
+/** Fills the block of arguments at a word of the memory, and the table of pointers behind it. @internal */
+export function writeArguments(
+  call: ArgumentsCall,
   from: Pointers,
   table: PointerTable,
   segment: Segment,

@@ -1,5 +1,5 @@
 /**
- * Single steps of a stack of fused recurrent layers, for one sequence: one call of the core a step, on arguments that
+ * Single steps of a stack of recurrent and linear layers, for one sequence: one call of the core a step, on arguments that
  * are filled once and looked at again when a parameter has changed. A step takes no memory and makes no objects.
  *
  * Results are those of whole sequences, bit for bit, unless the weights are in 8 bits.
@@ -7,7 +7,6 @@
 import type { Core } from "../core/core.js";
 import { Int8Weights } from "./int8-weights.js";
 import { type Parameter, writeCount } from "./parameter.js";
-import { ARGUMENT_WORDS, type SequenceLayer, type SequenceWeights, WORD, writeLayer } from "./sequence.js";
 import { operand, type Tensor } from "./tensor.js";
 
 /** Where one layer's state is: a slice of a tensor of the model's state. */
@@ -18,13 +17,40 @@ export interface StateSlice {
   readonly index: number;
 }
 
-/** One layer of a stack. */
-export interface StreamLayer extends SequenceLayer {
-  /** The weights as they are now. */
-  weights(): SequenceWeights;
-  readonly h: StateSlice;
-  /** Null for cells without. */
-  readonly c: StateSlice | null;
+/** What a cell of a stream works on: pointers. */
+export interface StreamEdges {
+  /** Of what comes in. */
+  readonly x: number;
+  /** Of the token that x is the row of in the identity; 0 where x is no such row. */
+  readonly id: number;
+  /** Of each state. */
+  readonly states: readonly number[];
+}
+
+/** What takes a step in the core: ur_stream_step in crate/src/bindings.rs says which kinds there are. */
+export interface StreamCell {
+  /** Name for error messages. */
+  readonly where: string;
+  /** Values that come in. */
+  readonly input: number;
+  /** Values that it gives. */
+  readonly output: number;
+  /** Words of its arguments. */
+  readonly words: number;
+  /** Another number when its packed weights are others. */
+  readonly version: number;
+  /** Fills its arguments at this pointer, and packs weights that have changed. Returns the pointer of what a step gives. */
+  fill(core: Core, at: number, edges: StreamEdges): number;
+  /** Bytes of its weights in 8 bits; 2^32 - 1 where sums of integers would not fit. `ids`: it is given ids. */
+  int8Bytes(core: Core, ids: boolean): number;
+  /** Writes its packed weights, which the arguments at a pointer name, in 8 bits. */
+  writeInt8(core: Core, at: number, to: number): void;
+}
+
+/** One cell of a stack, and its states by number. */
+export interface StreamLayer {
+  readonly cell: StreamCell;
+  readonly states: readonly StateSlice[];
 }
 
 /** Fields of a module that hold parameters, or nothing. They may be replaced at any time, to tie weights. */
@@ -43,14 +69,7 @@ export interface StreamPlan {
     /** The table (V, I). */
     readonly table: () => Parameter | null;
   } | null;
-  /** A linear layer above the last; null for none. */
-  readonly head: {
-    /** Its weights (K, H). */
-    readonly weight: () => Parameter;
-    /** Its bias (K). */
-    readonly bias: () => Parameter | null;
-  } | null;
-  /** Everything that the functions above read. */
+  /** Everything that the cells and the function above read. */
   readonly fields: readonly ParameterFields[];
 }
 
@@ -67,17 +86,19 @@ export class Stream {
   readonly outputSize: number;
   readonly #core: Core;
   readonly #inputSize: number;
+  /** Pointer of the arguments of all cells and their 8-bit weights, two words a cell. */
   readonly #pointer: number;
   readonly #bytes: number;
-  /** Pointers of a vector that comes in, of an id, and of what the head gives. */
+  /** Pointers of the arguments of each. */
+  readonly #blocks: readonly number[];
+  /** Pointers of what comes in, and of the id that says the same. */
   readonly #x: number;
   readonly #id: number;
-  readonly #y: number;
   readonly #int8: Int8Weights | null;
-  /** Pointer of the table of the tokens, of the packed weights of the head, and of its bias; 0 for none. */
+  /** Pointer of the table of the tokens; 0 for none. */
   #table = 0;
-  #packed = 0;
-  #bias = 0;
+  /** The place of the 1 among what comes in, of tokens without a table. */
+  #token = 0;
   /** Pointer of what a step gives. */
   #result = 0;
   #states: ReadonlyMap<string, Tensor> = new Map();
@@ -87,26 +108,28 @@ export class Stream {
 
   /** @param int8 - whether products are of 8-bit weights */
   constructor(core: Core, plan: StreamPlan, int8: boolean) {
-    const [first, last] = [plan.layers[0] as StreamLayer, plan.layers[plan.layers.length - 1] as StreamLayer];
-    const above = last.projection > 0 ? last.projection : last.hidden;
+    const cells = plan.layers.map(({ cell }) => cell);
     this.plan = plan;
-    this.outputSize = plan.head === null ? above : (plan.head.weight().shape[0] as number);
+    this.outputSize = (cells[cells.length - 1] as StreamCell).output;
     this.#core = core;
-    this.#inputSize = first.input;
-    const blocks = plan.layers.length * ARGUMENT_WORDS * 4;
+    this.#inputSize = (cells[0] as StreamCell).input;
     this.#int8 = int8 ? new Int8Weights(core, plan) : null;
-    this.#bytes = blocks + (this.#inputSize + 1 + this.outputSize) * 4;
+    let words = 2 * cells.length;
+    const offsets = cells.map((cell) => {
+      words += cell.words;
+      return words - cell.words;
+    });
+    this.#bytes = (words + this.#inputSize + 1) * 4;
     this.#pointer = core.alloc(this.#bytes);
     core.watch(this, this.#pointer, this.#bytes);
-    this.#x = this.#pointer + blocks;
+    this.#blocks = offsets.map((offset) => this.#pointer + offset * 4);
+    this.#x = this.#pointer + words * 4;
     this.#id = this.#x + this.#inputSize * 4;
-    this.#y = this.#id + 4;
   }
 
   /** Names and shapes of the state. */
   get states(): ReadonlyMap<string, readonly number[]> {
-    const slices = this.plan.layers.flatMap(({ h, c }) => (c === null ? [h] : [h, c]));
-    return new Map(slices.map(({ name, shape }) => [name, shape]));
+    return new Map(this.plan.layers.flatMap(({ states }) => states.map(({ name, shape }) => [name, shape])));
   }
 
   /** Goes on from this state, which steps change in place; it has the shapes of {@link states}. */
@@ -127,23 +150,21 @@ export class Stream {
     const core = this.#core;
     core.assertUsable();
     if (!this.#isCurrent()) this.#fill();
-    const first = this.#pointer >>> 2;
-    if (typeof input !== "number") core.f32.set(input, this.#x >>> 2);
-    else if (this.#table === 0) core.i32[this.#id >>> 2] = input;
-    else core.i32[first + WORD.x] = this.#table + input * this.#inputSize * 4;
-    const { layers, head } = this.plan;
-    const y = head === null ? 0 : this.#y;
+    const x = this.#x >>> 2;
+    const size = this.#inputSize;
+    if (typeof input !== "number") core.f32.set(input, x);
+    else if (this.#table !== 0) {
+      const row = (this.#table >>> 2) + input * size;
+      core.f32.copyWithin(x, row, row + size);
+    } else {
+      const values = core.f32;
+      values[x + this.#token] = 0;
+      values[x + input] = 1;
+      core.i32[this.#id >>> 2] = this.#token = input;
+    }
     let status: number;
     try {
-      status = core.raw.ur_stream_step(
-        this.#pointer,
-        layers.length,
-        this.#int8 === null ? 0 : this.#int8.pointer,
-        this.#packed,
-        this.#bias,
-        this.outputSize,
-        y,
-      );
+      status = core.raw.ur_stream_step(this.#pointer, this.#blocks.length);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) core.poison(error);
       core.assertUsable();
@@ -177,34 +198,23 @@ export class Stream {
   /** Fills the arguments, and packs the weights that have changed. */
   #fill(): void {
     const core = this.#core;
-    const { layers, tokens, head, fields } = this.plan;
+    const { layers, tokens, fields } = this.plan;
     const table = tokens === null ? null : tokens.table();
-    const bias = head === null ? null : head.bias();
     this.#table = table === null ? 0 : operand(table, "Session.step", core);
-    this.#bias = bias === null ? 0 : operand(bias, "Session.step", core);
-    if (head !== null) {
-      operand(head.weight(), "Session.step", core);
-      this.#packed = head.weight().pack(0);
-    }
+    const oneHot = tokens !== null && table === null;
     const slice = ({ name, shape, index }: StateSlice): number =>
       (this.#states.get(name) as Tensor).pointer + index * (shape[2] as number) * 4;
     let below = this.#x;
-    const blocks = layers.map((_, i) => this.#pointer + i * ARGUMENT_WORDS * 4);
-    layers.forEach((layer, i) => {
-      const pointer = blocks[i] as number;
-      const at = pointer >>> 2;
-      const weights = layer.weights();
-      const prepared = layer.prepared.reserve(core, layer.cell, layer.input, layer.hidden, layer.projection);
-      writeLayer(core, layer, weights, prepared, at);
-      layer.prepared.refresh({ core, where: layer.where, weights }, pointer, false);
-      const words = core.i32;
-      if (i === 0 && tokens !== null && table === null) words[at + WORD.ids] = this.#id;
-      words[at + WORD.x] = below;
-      words[at + WORD.hn] = below = slice(layer.h);
-      words[at + WORD.cn] = layer.c === null ? 0 : slice(layer.c);
+    layers.forEach(({ cell, states }, i) => {
+      const id = oneHot && i === 0 ? this.#id : 0;
+      below = cell.fill(core, this.#blocks[i] as number, { x: below, id, states: states.map(slice) });
     });
-    this.#int8?.refresh(blocks, this.#packed);
-    this.#result = head === null ? below : this.#y;
+    this.#result = below;
+    this.#int8?.refresh(this.#blocks);
+    const pairs = this.#blocks.flatMap((block, i) => [block, this.#int8?.places[i] ?? 0]);
+    core.i32.set(pairs, this.#pointer >>> 2);
+    core.raw.ur_fill(this.#x, this.#inputSize, 0);
+    this.#token = 0;
     this.#seen = fields.flatMap(({ owner, names }) => {
       const record = owner as Readonly<Record<string, unknown>>;
       return names.map((name): SeenField => ({ owner: record, name, value: record[name] }));

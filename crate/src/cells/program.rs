@@ -10,7 +10,7 @@ pub(crate) mod pointwise;
 
 use crate::gemm::kernel::PANEL;
 use crate::gemm::pack::{pack_rows, pack_transposed, packed_len, pad, Gates};
-use crate::gemm::{add_column_sums, add_row, fill_zero, gemm, weight_gradients, Init, WeightGradient};
+use crate::gemm::{add_column_sums, add_row, fill_zero, gemm, int8, weight_gradients, Init, WeightGradient};
 use crate::memory::{OutOfMemory, Scratch};
 use crate::ops::Invalid;
 use crate::sequence::input::{input_gradients, input_products, Input, InputGradients, Rows};
@@ -18,7 +18,8 @@ use crate::sequence::order::{
     add_outputs, add_states, copy_row, final_states, gather_rows, initial_states, keep, scatter_rows, states_before,
     write_outputs, Order, Strided,
 };
-use crate::simd::{Lane, Real};
+use crate::sequence::stream::{int8_product, Product};
+use crate::simd::{F32x4, Lane, Real};
 use code::{BufferEntry, Code, Kind, MatrixEntry, Program, BACKWARD_ONLY, BLOCK_HEAD, OPERATION, WITHIN_STEP};
 use core::ptr::{null, null_mut};
 use pointwise::Run;
@@ -252,9 +253,60 @@ pub unsafe fn prepare<L: Lane>(call: &Call<L::Elem>, backward: bool) -> Result<(
     Ok(())
 }
 
+/// Visits each matrix that has a form in 8 bits, with its place among these, in bytes; gives their end. With ids there is
+/// none of the matrix of x, whose product is a row of the packed one.
+unsafe fn int8_forms(program: &Program, ids: bool, mut visit: impl FnMut(usize, usize)) -> usize {
+    let mut end = 0;
+    for i in (0..program.matrices).filter(|&i| !ids || program.x_matrix != Some(i)) {
+        let matrix = program.matrix(i);
+        visit(i, end);
+        end += int8::bytes(matrix.gates.positions(), matrix.depth);
+    }
+    end
+}
+
+/// Bytes of the 8-bit weights of a program, for ids or rows of x; none when a sum of products could leave 32 bits.
+///
+/// # Safety
+/// `program` is a program block.
+pub unsafe fn int8_bytes(program: *const i32, ids: bool) -> Option<usize> {
+    let program = Program::at(program);
+    let fits = (0..program.matrices).all(|i| program.matrix(i).depth <= int8::MAX_DEPTH);
+    fits.then(|| int8_forms(&program, ids, |_, _| ()))
+}
+
+/// Turns the prepared weights of a call into 8-bit ones.
+///
+/// # Safety
+/// The weights are prepared, `to` has [`int8_bytes`] for ids as the call has them.
+pub unsafe fn quantise(call: &Call<f32>, to: *mut i8) {
+    let program = Program::at(call.program);
+    int8_forms(&program, !call.ids.is_null(), |i, at| {
+        let MatrixEntry { gates, depth, .. } = program.matrix(i);
+        int8::quantise(packed_form(&program, call.prepared, i), gates.positions(), depth, to.add(at));
+    });
+}
+
+/// Where the forward form of a matrix is in a prepared block.
+unsafe fn packed_form<E>(program: &Program, prepared: *const E, matrix: usize) -> *const E {
+    let mut start = program.buffer(program.gates).stride + vector_start(program, program.vectors);
+    for i in 0..matrix {
+        let entry = program.matrix(i);
+        start += packed_len(entry.gates.positions(), entry.depth);
+    }
+    prepared.add(start)
+}
+
+/// Where a vector begins among the prepared ones.
+unsafe fn vector_start(program: &Program, vector: usize) -> usize {
+    (0..vector).map(|i| pad(program.vector(i).0)).sum()
+}
+
 /// What carries out the instructions of a call.
 struct Machine<E> {
     program: Program,
+    /// What multiplies the one row there is, where the weights are in 8 bits.
+    rounded: Option<Product<E>>,
     order: Order,
     /// Live rows of all steps.
     rows: usize,
@@ -321,11 +373,11 @@ impl<E: Real> Machine<E> {
             let start = &mut (*self.buffers.add(i)).start;
             match entry.kind {
                 Kind::Previous => *start = self.buffer(self.program.state(entry.of).buffer).start,
-                Kind::Vector => *start = vectors.add(self.vector_start(entry.of)),
+                Kind::Vector => *start = vectors.add(vector_start(&self.program, entry.of)),
                 _ => {}
             }
         }
-        let mut to = vectors.cast_const().add(self.vector_start(self.program.vectors));
+        let mut to = packed_form(&self.program, prepared.cast_const(), 0);
         for backward in [false, true] {
             for i in 0..self.program.matrices {
                 let entry = self.program.matrix(i);
@@ -341,15 +393,6 @@ impl<E: Real> Machine<E> {
             }
         }
         Ok(())
-    }
-
-    /// Where a vector begins among the prepared ones.
-    unsafe fn vector_start(&self, vector: usize) -> usize {
-        let mut start = 0;
-        for i in 0..vector {
-            start += pad(self.program.vector(i).0);
-        }
-        start
     }
 
     /// Points every buffer at its rows of step t.
@@ -376,6 +419,25 @@ impl<E: Real> Machine<E> {
         } else {
             positions
         }
+    }
+
+    /// c = init + x W^T for the first rows at these strides.
+    #[allow(clippy::too_many_arguments)] // the operands and their shapes
+    unsafe fn multiply<L: Lane<Elem = E>>(
+        &self,
+        rows: usize,
+        matrix: &Matrix<E>,
+        columns: usize,
+        (x, x_stride): (*const E, usize),
+        init: Init<E>,
+        (c, c_stride): (*mut E, usize),
+    ) -> Result<(), OutOfMemory> {
+        let depth = matrix.entry.depth;
+        match self.rounded {
+            Some(product) => return product(columns, depth, x, matrix.forward, init, c),
+            None => gemm::<L>(rows, columns, depth, x, x_stride, matrix.forward, init, c, c_stride),
+        }
+        Ok(())
     }
 
     /// The product of the inputs; `None` when nothing takes x.
@@ -418,6 +480,21 @@ unsafe fn columns_of_products(program: &Program) -> usize {
 /// Every pointer of the call is null where it may be, or has the shape that its name and the program give it; ids lie
 /// in their table; the program has passed [`prepare`], and the weights are prepared.
 pub unsafe fn forward<L: Lane>(call: &mut Call<L::Elem>) -> Result<(), OutOfMemory> {
+    run::<L>(call, None)
+}
+
+/// As [`forward`] for one step of one row, with 8-bit weights.
+///
+/// # Safety
+/// As [`forward`]; `weights` comes from [`quantise`], ids select rows of no table.
+pub unsafe fn step_int8(call: &mut Call<f32>, weights: *const i8) -> Result<(), OutOfMemory> {
+    run::<F32x4>(call, Some((int8_product, weights)))
+}
+
+unsafe fn run<L: Lane>(
+    call: &mut Call<L::Elem>,
+    int8: Option<(Product<L::Elem>, *const i8)>,
+) -> Result<(), OutOfMemory> {
     let scratch = Scratch::new();
     let program = Program::at(call.program);
     let pointers = call.pointers(&program);
@@ -430,6 +507,7 @@ pub unsafe fn forward<L: Lane>(call: &mut Call<L::Elem>) -> Result<(), OutOfMemo
     }
     let mut machine = Machine {
         program,
+        rounded: int8.map(|(product, _)| product),
         order,
         rows: order.total(),
         buffers: keep(program.buffers, 1)?,
@@ -439,11 +517,20 @@ pub unsafe fn forward<L: Lane>(call: &mut Call<L::Elem>) -> Result<(), OutOfMemo
     };
     machine.lay_out::<L>(call.prepared, training)?;
     machine.chunk = keep(program.chunk.min(call.batch), widest)?;
+    if let Some((_, weights)) = int8 {
+        int8_forms(&program, !call.ids.is_null(), |i, at| {
+            (*machine.matrices.add(i)).forward = weights.add(at).cast();
+        });
+    }
     let mut kept = Rows { x: null(), ids: null() };
     if let Some((input, matrix)) = machine.inputs(call) {
         let bias = call.prepared.add(program.x_column);
         let gates = machine.buffer(program.gates).start.add(program.x_column);
-        kept = input_products::<L>(&input, order, matrix.forward, bias, gates)?;
+        if int8.is_some() && call.ids.is_null() {
+            machine.multiply::<L>(1, matrix, input.columns, (call.x, 0), Init::Row(bias), (gates, 0))?;
+        } else {
+            kept = input_products::<L>(&input, order, matrix.forward, bias, gates)?;
+        }
     }
     for i in 0..program.inputs {
         let input = program.input(i);
@@ -459,7 +546,7 @@ pub unsafe fn forward<L: Lane>(call: &mut Call<L::Elem>) -> Result<(), OutOfMemo
         if order.live(t) == 0 {
             break;
         }
-        step::<L>(&machine, call.prepared, t, program.forward);
+        step::<L>(&machine, call.prepared, t, program.forward)?;
     }
     for i in 0..program.states {
         let state = program.state(i);
@@ -490,6 +577,7 @@ pub unsafe fn backward<L: Lane>(call: &Call<L::Elem>) -> Result<(), OutOfMemory>
     let order = Order::of(call.batch, call.steps, call.reverse != 0, call.lengths, saved.order);
     let machine = Machine {
         program,
+        rounded: None,
         order,
         rows: order.total(),
         buffers: saved.buffers,
@@ -513,7 +601,7 @@ pub unsafe fn backward<L: Lane>(call: &Call<L::Elem>) -> Result<(), OutOfMemory>
             let to = machine.buffer(carry);
             add_outputs::<L>(call.d_out(), order, t, output.width, to.stride, to.start);
         }
-        step::<L>(&machine, call.prepared, t, program.backward);
+        step::<L>(&machine, call.prepared, t, program.backward)?;
     }
     finish_gradients::<L>(&machine, &pointers);
     if machine.rows == 0 {
@@ -715,21 +803,32 @@ unsafe fn rows_of<L: Lane>(
 
 /// Carries out the code for one step. A function of its own, so that the engine optimises it while the sequence runs.
 #[inline(never)]
-unsafe fn step<L: Lane>(machine: &Machine<L::Elem>, bias: *const L::Elem, t: usize, code: Code) {
+unsafe fn step<L: Lane>(
+    machine: &Machine<L::Elem>,
+    bias: *const L::Elem,
+    t: usize,
+    code: Code,
+) -> Result<(), OutOfMemory> {
     machine.place(t);
     let rows = machine.order.live(t);
     let mut at = code.start;
     while at < code.end {
         match *at {
-            code::PRODUCT => product::<L>(machine, bias, at, rows),
+            code::PRODUCT => product::<L>(machine, bias, at, rows)?,
             code::PRODUCT_BACK => product_back::<L>(machine, at, rows),
             _ => block::<L>(machine, at, rows),
         }
         at = at.add(*at.add(1) as usize);
     }
+    Ok(())
 }
 
-unsafe fn product<L: Lane>(machine: &Machine<L::Elem>, bias: *const L::Elem, at: *const i32, rows: usize) {
+unsafe fn product<L: Lane>(
+    machine: &Machine<L::Elem>,
+    bias: *const L::Elem,
+    at: *const i32,
+    rows: usize,
+) -> Result<(), OutOfMemory> {
     let word = |i: usize| *at.add(i) as usize;
     let (from, to, matrix) = (machine.buffer(word(2)), machine.buffer(word(5)), machine.matrix(word(4)));
     let columns = machine.columns(matrix, word(5), word(6));
@@ -739,7 +838,7 @@ unsafe fn product<L: Lane>(machine: &Machine<L::Elem>, bias: *const L::Elem, at:
         _ => Init::Row(bias.add(word(6))),
     };
     let (source, target) = (from.at.add(word(3)), to.at.add(word(6)));
-    gemm::<L>(rows, columns, matrix.entry.depth, source, from.stride, matrix.forward, init, target, to.stride);
+    machine.multiply::<L>(rows, matrix, columns, (source, from.stride), init, (target, to.stride))
 }
 
 unsafe fn product_back<L: Lane>(machine: &Machine<L::Elem>, at: *const i32, rows: usize) {

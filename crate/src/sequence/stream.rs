@@ -11,7 +11,7 @@ use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{F32x4, Lane};
 
 /// c = init + x W^T for one row: (columns, depth, x, W, init, c).
-type Product<E> = unsafe fn(usize, usize, *const E, *const E, Init<E>, *mut E) -> Result<(), OutOfMemory>;
+pub type Product<E> = unsafe fn(usize, usize, *const E, *const E, Init<E>, *mut E) -> Result<(), OutOfMemory>;
 
 /// The weights of a layer as a stream multiplies them.
 struct Weights<E> {
@@ -33,7 +33,11 @@ unsafe fn packed_product<L: Lane>(
     Ok(())
 }
 
-unsafe fn int8_product(
+/// A [`Product`] of 8-bit weights.
+///
+/// # Safety
+/// As [`int8::product`], whose weights these are.
+pub unsafe fn int8_product(
     columns: usize,
     depth: usize,
     x: *const f32,

@@ -10,6 +10,8 @@ export type Vector = readonly number[];
 export interface Matrix {
   readonly shape: readonly number[];
   readonly data: Vector;
+  /** Its products are those of 8-bit integers, {@link rounded} each: of its rows, and of what it multiplies. */
+  readonly int8?: boolean;
 }
 
 /** The parameters of a layer. */
@@ -41,16 +43,21 @@ export function sum(...vectors: Vector[]): Vector {
   return (vectors[0] as Vector).map((_, j) => vectors.reduce((total, vector) => total + (vector[j] as number), 0));
 }
 
+/** Multiples of 1/127 of the largest magnitude, the nearest to each value. */
+export function rounded(values: Vector): Vector {
+  const scale = Math.max(...values.map(Math.abs)) / 127;
+  return scale === 0 ? values : values.map((value) => scale * Math.round(value / scale));
+}
+
 /** Rows `gate * height` and on, `height` of them, of a matrix, times a vector. */
 export function times(matrix: Matrix, vector: Vector, gate = 0, height = matrix.shape[0] as number): Vector {
   const columns = vector.length;
   if (matrix.shape[1] !== columns) throw new Error(`${columns} values for a matrix of ${matrix.shape}`);
+  const round = matrix.int8 === true ? rounded : (values: Vector) => values;
+  const x = round(vector);
   return Array.from({ length: height }, (_, row) => {
-    let total = 0;
-    for (let k = 0; k < columns; k++) {
-      total += (matrix.data[(gate * height + row) * columns + k] as number) * (vector[k] as number);
-    }
-    return total;
+    const first = (gate * height + row) * columns;
+    return round(matrix.data.slice(first, first + columns)).reduce((total, w, k) => total + w * (x[k] as number), 0);
   });
 }
 

@@ -81,17 +81,12 @@ export function sLSTM(heads: number, forget: "sigmoid" | "exponential"): Referen
       const { h, c, n, m } = state as { h: Vector; c: Vector; n: Vector; m: Vector };
       const hidden = h.length;
       const part = hidden / heads;
-      const recurrent = weights("weight_hh");
-      // R is block-diagonal: row j of a gate sees the units of j's head.
+      const inHeads = Array.from({ length: heads }, (_, head) => h.slice(head * part, (head + 1) * part));
+      // R is block-diagonal: rows of a head see its units.
       const net = (k: number): Vector =>
         sum(
           times(weights("weight_ih"), x, k, hidden),
-          h.map((_, j) => {
-            const head = Math.floor(j / part);
-            let total = 0;
-            for (let u = 0; u < part; u++) total += recurrent.data[(k * hidden + j) * part + u]! * h[head * part + u]!;
-            return total;
-          }),
+          inHeads.flatMap((units, head) => times(weights("weight_hh"), units, k * heads + head, part)),
           rows(weights("bias"), k, hidden),
         );
       const [it, ft, zt, ot] = [net(0), net(1), net(2), net(3)];

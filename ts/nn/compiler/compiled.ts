@@ -2,15 +2,17 @@
 import { ArgumentError, ShapeError } from "../../errors.js";
 import type { VersionedTensor } from "../../tensor/dropout.js";
 import { type Initializer, Parameter } from "../../tensor/parameter.js";
-import { PreparedProgram, runProgram } from "../../tensor/program.js";
+import { PreparedProgram, type ProgramOperands, runProgram } from "../../tensor/program.js";
 import { currentTape } from "../../tensor/scope.js";
+import type { StreamCell } from "../../tensor/stream.js";
+import { ProgramStream } from "../../tensor/stream-program.js";
 import { operand, type Tensor, tensor } from "../../tensor/tensor.js";
 import { checkSize } from "../check.js";
 import { uniform } from "../initializers.js";
-import type { CellKind, CellRun, CellRunner } from "../recurrent.js";
+import type { CellKind, CellRun, CellRunner, ParametersRun } from "../recurrent.js";
 import { DroppedRecurrence, type RecurrenceDropout } from "./dropout.js";
 import { encode, type StepProgram } from "./encode.js";
-import { type Graph, sizeOfWidth, type Width } from "./graph.js";
+import { type Graph, type StackedParameter, type StateDeclaration, sizeOfWidth, type Width } from "./graph.js";
 import {
   broadcast,
   droppedWeights,
@@ -163,6 +165,30 @@ class CompiledRunner implements CellRunner {
     }
   }
 
+  streamCell(where: string, parameter: (name: string) => Parameter | null): StreamCell | null {
+    // Further inputs come with a call of `forward`.
+    if (this.#reference || this.#graph.extras.length > 0) return null;
+    const compiled = this.#variant({}, where, false);
+    const { graph, program, prepared } = compiled;
+    const state = graph.states[graph.output] as StateDeclaration;
+    const run = { where, parameter, batch: 1, steps: 1, weightDropout: 0, stream: 0 };
+    const optionStrides = (width: number) => ({ time: width, batch: width });
+    const { weights, biases, vectors, inputs } = program;
+    return new ProgramStream(
+      {
+        where,
+        program: prepared,
+        inputSize: this.#sizes.get("input") as number,
+        input: program.input,
+        output: { state: graph.output, width: sizeOfWidth(state.width, this.#sizes) },
+        inputs,
+        operands: (core) => operandsOf(compiled, droppedWeights(graph, { ...run, core }), { ...run, core }),
+        constantInputs: (core) => new Map(this.#dropout.inputs({ ...run, core, optionStrides }, this.#sizes)),
+      },
+      [weights.length, biases.length, vectors.length, graph.states.length, inputs.length],
+    );
+  }
+
   dispose(): void {
     for (const { prepared, dropped } of this.#variants.values()) {
       prepared.dispose();
@@ -184,8 +210,8 @@ class CompiledRunner implements CellRunner {
     return extras;
   }
 
-  #variantGraph({ force, resets }: CompiledRunOptions, where: string): Graph {
-    const dropped = this.#drops() ? this.#dropout.whileTraining(this.#graph) : this.#graph;
+  #variantGraph({ force, resets }: CompiledRunOptions, where: string, drops = this.#drops()): Graph {
+    const dropped = drops ? this.#dropout.whileTraining(this.#graph) : this.#graph;
     const held = force === undefined ? dropped : withForcedGates(dropped, Object.keys(force).sort(), where);
     // The state that zoneout keeps is that after a reset.
     const kept = this.#dropout.always(held);
@@ -197,13 +223,13 @@ class CompiledRunner implements CellRunner {
     return this.#dropout.onlyTraining && currentTape()?.training === true;
   }
 
-  #variant(options: CompiledRunOptions, where: string): Compiled {
+  #variant(options: CompiledRunOptions, where: string, drops = this.#drops()): Compiled {
     const { force, resets } = options;
-    const plain = force === undefined && resets === undefined && !this.#drops();
-    const key = plain ? "" : JSON.stringify([Object.keys(force ?? {}).sort(), resets !== undefined, this.#drops()]);
+    const plain = force === undefined && resets === undefined && !drops;
+    const key = plain ? "" : JSON.stringify([Object.keys(force ?? {}).sort(), resets !== undefined, drops]);
     let variant = this.#variants.get(key);
     if (variant === undefined) {
-      const graph = this.#variantGraph(options, where);
+      const graph = this.#variantGraph(options, where, drops);
       const program = encode(graph, this.#sizes, this.#biased);
       const { words } = program;
       variant = { graph, program, prepared: new PreparedProgram(words), dropped: new PreparedProgram(words) };
@@ -212,18 +238,12 @@ class CompiledRunner implements CellRunner {
     return variant;
   }
 
-  #runProgram(
-    { graph, program, prepared, dropped }: Compiled,
-    call: CellRun,
-    extras: ReadonlyMap<string, ExtraInput>,
-  ): void {
+  #runProgram(compiled: Compiled, call: CellRun, extras: ReadonlyMap<string, ExtraInput>): void {
+    const { graph, program, prepared, dropped } = compiled;
     const weights = droppedWeights(graph, call);
     const isDropped = [...weights].some(([{ name }, weight]) => weight !== call.parameter(name));
-    const parameterOf = (name: string): Parameter => call.parameter(name) as Parameter;
-    const constants = program.vectors.length > 0 ? evaluateConstants(graph, call) : undefined;
-    const biases = program.biases.map(({ bias, first }) => ({ tensor: parameterOf(bias.name), first }));
-    const vectors = graph.vectors.map(({ name }) => parameterOf(name));
     runProgram({
+      ...operandsOf(compiled, weights, call),
       where: call.where,
       core: call.core,
       program: isDropped ? dropped : prepared,
@@ -234,17 +254,6 @@ class CompiledRunner implements CellRunner {
       lengths: call.lengthsPointer,
       x: call.x,
       xStrides: call.xStrides,
-      weights: program.weights.map((stack) => ({ tensor: weights.get(stack) as Tensor, first: 0 })),
-      biases,
-      vectors: program.vectors.map(({ node, width }) => ({
-        tensor: broadcast(constants?.get(node) as Tensor | number, [width], call),
-        first: 0,
-      })),
-      versions: [
-        ...program.weights.map((stack) => (weights.get(stack) as VersionedTensor).version),
-        ...biases.map(({ tensor }) => tensor.version),
-        ...vectors.map(({ version }) => version),
-      ],
       inputs: program.inputs.map(({ name }) =>
         name === "x" ? { tensor: call.x, ...call.xStrides } : (extras.get(name) as ExtraInput),
       ),
@@ -258,6 +267,31 @@ class CompiledRunner implements CellRunner {
       recompute: call.recompute,
     });
   }
+}
+
+/** What the program multiplies and adds in a call, with the weights that dropout left of it. */
+function operandsOf(
+  { graph, program }: Compiled,
+  weights: ReadonlyMap<StackedParameter, VersionedTensor>,
+  call: ParametersRun,
+): ProgramOperands {
+  const parameterOf = (name: string): Parameter => call.parameter(name) as Parameter;
+  const constants = program.vectors.length > 0 ? evaluateConstants(graph, call) : undefined;
+  const biases = program.biases.map(({ bias, first }) => ({ tensor: parameterOf(bias.name), first }));
+  const vectors = graph.vectors.map(({ name }) => parameterOf(name));
+  return {
+    weights: program.weights.map((stack) => ({ tensor: weights.get(stack) as Tensor, first: 0 })),
+    biases,
+    vectors: program.vectors.map(({ node, width }) => ({
+      tensor: broadcast(constants?.get(node) as Tensor | number, [width], call),
+      first: 0,
+    })),
+    versions: [
+      ...program.weights.map((stack) => (weights.get(stack) as VersionedTensor).version),
+      ...biases.map(({ tensor }) => tensor.version),
+      ...vectors.map(({ version }) => version),
+    ],
+  };
 }
 
 function extraInput(call: CellRun, name: string, width: number, given: Tensor | undefined): ExtraInput {

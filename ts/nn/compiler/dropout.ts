@@ -118,7 +118,10 @@ export class DroppedRecurrence {
   }
 
   /** Draws the masks of a call, by the names of the further inputs. */
-  *inputs(call: CellRun, sizes: Sizes): Iterable<readonly [string, ExtraInput]> {
+  *inputs(
+    call: Pick<CellRun, "core" | "batch" | "steps" | "stream" | "optionStrides">,
+    sizes: Sizes,
+  ): Iterable<readonly [string, ExtraInput]> {
     const { zoneout, recurrentDropout, gateDropout } = this.#options;
     const { batch, steps, core } = call;
     const training = currentTape()?.training === true;

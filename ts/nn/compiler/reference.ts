@@ -15,7 +15,7 @@ import { permute, reshape, select, slice } from "../../tensor/shape.js";
 import { softmax } from "../../tensor/softmax.js";
 import { full, sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
 import { unary } from "../../tensor/unary.js";
-import type { CellRun } from "../recurrent.js";
+import type { CellRun, ParametersRun } from "../recurrent.js";
 import {
   type BinaryName,
   constantOverTime,
@@ -50,12 +50,12 @@ const binary: Readonly<Record<BinaryName, (a: Evaluated, b: Evaluated) => Tensor
 };
 
 /** A value as a tensor; a number has no dimensions. */
-function asTensor(value: Evaluated, { core }: CellRun): Tensor {
+function asTensor(value: Evaluated, { core }: ParametersRun): Tensor {
   return typeof value === "number" ? full([], value, core) : value;
 }
 
 /** The value of every row (batch, width). */
-export function broadcast(value: Evaluated, shape: readonly number[], call: CellRun): Tensor {
+export function broadcast(value: Evaluated, shape: readonly number[], call: ParametersRun): Tensor {
   const given = asTensor(value, call);
   return sameShape(given.shape, shape) ? given : add(given, zeros(shape, call.core));
 }
@@ -71,7 +71,10 @@ export function firstRow(stack: StackedParameter, gate: string, sizes: Sizes): n
 }
 
 /** What is dropped from recurrent weights in a call, the same at every step; a stream of its own for each weight. */
-export function droppedWeights(graph: Graph, call: CellRun): Map<StackedParameter, VersionedTensor> {
+export function droppedWeights(
+  graph: Graph,
+  call: ParametersRun & Pick<CellRun, "weightDropout" | "stream">,
+): Map<StackedParameter, VersionedTensor> {
   let recurrent = 0;
   return new Map(
     graph.weights.map((stack) => {
@@ -83,7 +86,7 @@ export function droppedWeights(graph: Graph, call: CellRun): Map<StackedParamete
 }
 
 /** Values of the nodes that depend on parameters alone. */
-export function evaluateConstants(graph: Graph, call: CellRun): Map<GraphNode, Evaluated> {
+export function evaluateConstants(graph: Graph, call: ParametersRun): Map<GraphNode, Evaluated> {
   const values = new Map<GraphNode, Evaluated>();
   const constants = constantOverTime(graph.nodes);
   for (const node of graph.nodes) {
@@ -95,7 +98,7 @@ export function evaluateConstants(graph: Graph, call: CellRun): Map<GraphNode, E
 }
 
 /** Functions of values that are there. */
-function pointwise(node: GraphNode, values: ReadonlyMap<GraphNode, Evaluated>, call: CellRun): Evaluated {
+function pointwise(node: GraphNode, values: ReadonlyMap<GraphNode, Evaluated>, call: ParametersRun): Evaluated {
   const of = (operand: GraphNode): Evaluated => values.get(operand) as Evaluated;
   const tensorOf = (operand: GraphNode): Tensor => asTensor(of(operand), call);
   switch (node.kind) {

@@ -15,7 +15,7 @@ import { ArgumentError } from "../../errors.js";
 import { add } from "../../tensor/binary.js";
 import { checkProbability, dropout } from "../../tensor/dropout.js";
 import { concat } from "../../tensor/shape.js";
-import type { StateSlice, StreamPlan } from "../../tensor/stream.js";
+import type { StreamPlan } from "../../tensor/stream.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Module } from "../module.js";
 import type { SequenceResult } from "../recurrent.js";
@@ -140,11 +140,13 @@ export class RecurrentStack<L extends readonly SequenceModule[]> extends Module 
       if (!plan) return null;
       plans.push(plan);
     }
-    const layers = plans.flatMap((plan, part) => {
-      const own = <S extends StateSlice | null>(slice: S): S => slice && { ...slice, name: `${part}.${slice.name}` };
-      return plan.layers.map((layer) => ({ ...layer, h: own(layer.h), c: own(layer.c) }));
-    });
-    return { layers, tokens: null, head: null, fields: plans.flatMap((plan) => plan.fields) };
+    const layers = plans.flatMap((plan, part) =>
+      plan.layers.map(({ cell, states }) => ({
+        cell,
+        states: states.map((slice) => ({ ...slice, name: `${part}.${slice.name}` })),
+      })),
+    );
+    return { layers, tokens: null, fields: plans.flatMap((plan) => plan.fields) };
   }
 
   #inputOf(x: Tensor, outputs: readonly Tensor[], below: Tensor): Tensor {

@@ -53,6 +53,7 @@ impl Bench {
         // SAFETY: the buffers have five rows.
         unsafe {
             let machine = Machine {
+                rounded: None,
                 program: Program::at(words.as_ptr()),
                 order: Order::of(ROWS, 1, false, null(), null()),
                 rows: ROWS,

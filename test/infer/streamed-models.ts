@@ -1,0 +1,37 @@
+/** Everything that a session takes in one call of the core a step; vectors that come in are of 3. */
+import * as u from "../../ts/index.js";
+
+export const tokenizer = u.CharTokenizer.from("abcde");
+
+const model = (options: Omit<u.LanguageModelOptions, "tokenizer">) => new u.LanguageModel({ tokenizer, ...options });
+
+export const models: Readonly<Record<string, () => u.Module>> = {
+  RNN: () => new u.RNN(3, 8, { nonlinearity: "relu" }),
+  "LSTM without biases": () => new u.LSTM(3, 5, { numLayers: 3, bias: false }),
+  "LSTM with a projection": () => new u.LSTM(3, 6, { numLayers: 2, projectionSize: 5 }),
+  GRU: () => new u.GRU(3, 7, { numLayers: 2, batchFirst: false }),
+  "a stack": () => new u.RecurrentStack([new u.LSTM(3, 5), new u.GRU(5, 4, { numLayers: 2 }), new u.RNN(4, 6)]),
+  "one-hot tokens": () => model({ cell: u.LSTM, hiddenSize: 6, numLayers: 2 }),
+  embeddings: () => model({ cell: u.GRU, hiddenSize: 18, embeddingSize: 3 }),
+  "tied weights": () => model({ cell: u.LSTM, hiddenSize: 5, embeddingSize: 5, tieWeights: true }),
+  "a compiled cell": () => new u.PeepholeLSTM(3, 6, { numLayers: 2 }),
+  "a compiled cell without biases": () => new u.GRUResetBefore(3, 5, { numLayers: 2, bias: false }),
+  "a compiled cell whose output is no state of the recurrence": () => new u.LRU(3, 5, { outputSize: 4, numLayers: 2 }),
+  zoneout: () => new u.CompiledLSTM(3, 5, { numLayers: 2, zoneout: { h: 0.1, c: 0.5 } }),
+  "dropout of the recurrence": () => new u.CompiledGRU(3, 5, { recurrentDropout: 0.5, gateDropout: { n: 0.5 } }),
+  "fused and compiled layers": () =>
+    new u.RecurrentStack([
+      new u.LSTM(3, 5),
+      new u.RecurrentStack([new u.PeepholeLSTM(5, 4, { numLayers: 2 }), new u.GRU(4, 6)]),
+      new u.MUT1(6, 6),
+      new u.MinGRU(6, 7),
+    ]),
+  "one-hot tokens of a compiled cell": () => model({ cell: u.RecurrentHighway, hiddenSize: 6, numLayers: 2 }),
+  "one-hot tokens without recurrent matrices": () => model({ cell: u.MinLSTM, hiddenSize: 6 }),
+  "one-hot tokens that are read beside a matrix": () => model({ cell: u.RGLRU, hiddenSize: 5, numLayers: 2 }),
+  "one-hot tokens that no matrix reads first": () => model({ cell: u.MUT1, hiddenSize: 5 }),
+  "embeddings of a compiled cell": () => model({ cell: u.SLSTM, hiddenSize: 6, embeddingSize: 4 }),
+  "embeddings that are read beside a matrix": () =>
+    model({ cell: u.MUT2, hiddenSize: 5, embeddingSize: 5, tieWeights: true }),
+  "a cell with sizes of its own": () => model({ cell: u.Jordan, hiddenSize: 6, cellSizes: { outputSize: 4 } }),
+};

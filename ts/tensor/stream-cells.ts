@@ -1,0 +1,117 @@
+/** The fused and the linear cells of streams; those of compiled layers are in stream-program.ts. */
+import type { Core } from "../core/core.js";
+import type { Parameter } from "./parameter.js";
+import { ARGUMENT_WORDS, type SequenceLayer, type SequenceWeights, WORD, writeLayer } from "./sequence.js";
+import type { StreamCell, StreamEdges } from "./stream.js";
+import { operand } from "./tensor.js";
+
+/** A fused layer, whose output is its first state. */
+export class FusedCellStream implements StreamCell {
+  readonly words = ARGUMENT_WORDS;
+  readonly #layer: SequenceLayer;
+  readonly #weights: () => SequenceWeights;
+
+  /** @param weights - gives the weights as they are now */
+  constructor(layer: SequenceLayer, weights: () => SequenceWeights) {
+    this.#layer = layer;
+    this.#weights = weights;
+  }
+
+  get where(): string {
+    return this.#layer.where;
+  }
+
+  get input(): number {
+    return this.#layer.input;
+  }
+
+  get output(): number {
+    const { hidden, projection } = this.#layer;
+    return projection > 0 ? projection : hidden;
+  }
+
+  get version(): number {
+    return this.#layer.prepared.packings;
+  }
+
+  fill(core: Core, at: number, { x, id, states: [h, c] }: StreamEdges): number {
+    const { prepared, cell, input, hidden, projection, where } = this.#layer;
+    const weights = this.#weights();
+    const block = at >>> 2;
+    writeLayer(core, this.#layer, weights, prepared.reserve(core, cell, input, hidden, projection), block);
+    prepared.refresh({ core, where, weights }, at, false);
+    const words = core.i32;
+    words[block + WORD.x] = x;
+    words[block + WORD.ids] = id;
+    words[block + WORD.hn] = h as number;
+    words[block + WORD.cn] = c ?? 0;
+    return h as number;
+  }
+
+  int8Bytes(core: Core, ids: boolean): number {
+    const { cell, input, hidden, projection } = this.#layer;
+    return core.raw.ur_int8_layer_bytes(cell, ids ? 0 : input, hidden, projection) >>> 0;
+  }
+
+  writeInt8(core: Core, at: number, to: number): void {
+    core.checkStatus(core.raw.ur_int8_layer(at, to), this.where);
+  }
+}
+
+/** Places in the arguments of a linear layer; the same as in crate/src/bindings.rs. */
+const LINEAR = { cell: 0, input: 1, output: 2, packed: 3, bias: 4, x: 5, y: 6 } as const;
+const LINEAR_WORDS = 8;
+/** What stands for it in place of the number of a fused cell. */
+const LINEAR_CELL = 3;
+
+/** A linear layer, whose output lies behind its arguments. */
+export class LinearStream implements StreamCell {
+  readonly where: string;
+  readonly words: number;
+  readonly input: number;
+  readonly output: number;
+  readonly #weight: () => Parameter;
+  readonly #bias: () => Parameter | null;
+
+  /**
+   * @param weight - gives the weight (K, H) as it is now
+   * @param bias - gives the bias (K)
+   */
+  constructor(where: string, weight: () => Parameter, bias: () => Parameter | null) {
+    [this.output, this.input] = weight().shape as [number, number];
+    this.where = where;
+    this.words = LINEAR_WORDS + this.output;
+    this.#weight = weight;
+    this.#bias = bias;
+  }
+
+  get version(): number {
+    return this.#weight().version;
+  }
+
+  fill(core: Core, at: number, { x }: StreamEdges): number {
+    const [weight, bias] = [this.#weight(), this.#bias()];
+    operand(weight, this.where, core);
+    const packed = weight.pack(0);
+    const added = bias === null ? 0 : operand(bias, this.where, core);
+    const y = at + LINEAR_WORDS * 4;
+    const words = core.i32;
+    const block = at >>> 2;
+    words[block + LINEAR.cell] = LINEAR_CELL;
+    words[block + LINEAR.input] = this.input;
+    words[block + LINEAR.output] = this.output;
+    words[block + LINEAR.packed] = packed;
+    words[block + LINEAR.bias] = added;
+    words[block + LINEAR.x] = x;
+    words[block + LINEAR.y] = y;
+    return y;
+  }
+
+  int8Bytes(core: Core): number {
+    return core.raw.ur_int8_bytes(this.output, this.input) >>> 0;
+  }
+
+  writeInt8(core: Core, at: number, to: number): void {
+    core.raw.ur_int8(core.i32[(at >>> 2) + LINEAR.packed] as number, this.output, this.input, to);
+  }
+}
