@@ -1,11 +1,25 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { TokenizerError } from "../../ts/errors.js";
+import {
+  Adam,
+  CharTokenizer,
+  GRU,
+  HybridClassifier,
+  LanguageModel,
+  LoadError,
+  LSTM,
+  NaiveBayes,
+  readModelFile,
+  save,
+  Tagger,
+  TextClassifier,
+  TokenizerError,
+  TransformerLanguageModel,
+  Translator,
+  tokenizerFromJSON,
+  train,
+} from "../../ts/index.js";
 import { huggingFaceReader, readTokenizer } from "../../ts/io/huggingface.js";
-import { readModelFile, save } from "../../ts/io/model-file.js";
-import { LSTM } from "../../ts/nn/lstm.js";
-import { LanguageModel } from "../../ts/tasks/language-model.js";
-import { tokenizerFromJSON } from "../../ts/text/from-json.js";
 import { NASTY, randomNumbers } from "../text/strings.js";
 
 type Case = [text: string, ids: number[], decoded: string];
@@ -87,6 +101,50 @@ describe("readTokenizer", () => {
     const again = LanguageModel.from(readModelFile(bytes, { tokenizers: [await huggingFaceReader()] }));
     expect([...again.tokenizer.encode("caf\u00e9 \u{1f600}")]).toEqual([...tokenizer.encode("caf\u00e9 \u{1f600}")]);
     expect(again.evaluate("a single man in want of a wife")).toBe(lm.evaluate("a single man in want of a wife"));
+  });
+
+  it("makes models of further tasks that a file brings back", async () => {
+    const reader = await huggingFaceReader();
+    const read = (bytes: Uint8Array) => readModelFile(bytes, { tokenizers: [reader] });
+    const [gpt2, unigram] = [await readTokenizer(fixture["gpt2"]!.file), await readTokenizer(fixture["unigram"]!.file)];
+    const pairs = [
+      { source: "a single man", target: "un homme seul" },
+      { source: "a wife", target: "une femme" },
+    ];
+    const sizes = { cell: GRU, hiddenSize: 16, embeddingSize: 12 };
+    const translator = new Translator({ tokenizer: gpt2, targetTokenizer: unigram, ...sizes }).init({ seed: 1 });
+    const batches = translator.batches(pairs, { batchSize: 2 });
+    await train(translator, batches, { optimizer: new Adam(translator, { lr: 0.02 }), epochs: 200, clipGradNorm: 1 })
+      .done;
+    expect(translator.translateAll(pairs.map(({ source }) => source))).toEqual(pairs.map(({ target }) => target));
+    const translated = save(translator);
+    expect(Translator.from(read(translated)).translate("a wife")).toBe("une femme");
+    const half = new Translator({ tokenizer: CharTokenizer.from("aw"), targetTokenizer: unigram, ...sizes }).init();
+    expect(() => Translator.from(save(half))).toThrow(/targetTokenizer.*unrolled\/huggingface/);
+
+    const labels = ["O", "B-thing"];
+    for (const name of ["gpt2", "bert", "unigram", "wordLevel"]) {
+      const tokenizer = await readTokenizer(fixture[name]!.file);
+      const tagger = new Tagger({ tokenizer, labels, ...sizes, shapeSize: 2 }).init({ seed: 1 });
+      const text = "It is a truth, caf\u00e9 \u{1f600}\u0000.";
+      expect(Tagger.from(read(save(tagger))).predict(text)).toEqual(tagger.predict(text));
+      expect(() => Tagger.from(save(tagger))).toThrow(/unrolled\/huggingface/);
+    }
+
+    const examples = [
+      { text: "a single man", label: "one" },
+      { text: "a wife", label: "two" },
+    ];
+    const bayes = NaiveBayes.from(examples, { tokenizer: gpt2, labels: ["one", "two"] });
+    const network = new TextClassifier({ tokenizer: unigram, labels: ["one", "two"], ...sizes }).init({ seed: 1 });
+    const hybrid = new HybridClassifier({ network, bayes });
+    expect(HybridClassifier.from(read(save(hybrid))).predict("a man")).toEqual(hybrid.predict("a man"));
+    expect(() => NaiveBayes.fromJSON(bayes.toJSON())).toThrow(LoadError);
+
+    const transformer = new TransformerLanguageModel({ tokenizer: unigram, size: 8 }).init({ seed: 1 });
+    expect(TransformerLanguageModel.from(read(save(transformer))).evaluate("a man")).toBe(
+      transformer.evaluate("a man"),
+    );
   });
 
   it("refuses what is no such file", async () => {

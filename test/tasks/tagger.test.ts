@@ -156,6 +156,58 @@ it("reads characters and shapes of words that it does not know", () => {
   ]);
 });
 
+it("takes for a word the mean of its tokens' embeddings where the tokenizer has subwords", () => {
+  const [E, words] = [5, ["banana", "", "abba", "b"]];
+  const options = { ...base, embeddingSize: E };
+  const characters = u.CharTokenizer.from("abn");
+  const subwords = new u.Tagger({ ...options, tokenizer: characters }).init({ seed: 2, core });
+  const known = new u.VocabularyTokenizer(["banana", "abba", "b"]);
+  const whole = new u.Tagger({ ...options, tokenizer: known }).init({ seed: 3, core });
+  const values = new Map([...subwords.stateDict()].filter(([name]) => name !== "embedding.weight"));
+  const table = subwords.embedding.weight.toArray();
+  const rows = known.tokens.flatMap((word) => {
+    const ids = /^[abn]+$/.test(word) ? [...characters.encode(word)] : [];
+    return Array.from({ length: E }, (_, k) => ids.reduce((sum, id) => sum + table[id * E + k]! / ids.length, 0));
+  });
+  whole.loadStateDict(values.set("embedding.weight", { data: Float32Array.from(rows), shape: [known.size, E] }));
+  const logits = (model: u.Tagger) => model.run((m) => m.forward([words, ["b"]])).data;
+  // Nothing is known of "" to either: it is <unk> to one, and has no tokens for the other.
+  logits(subwords).forEach((value, i) => expect(value).toBeCloseTo(logits(whole)[i]!, 6));
+  const gradient = (model: u.Tagger) => {
+    const batch = model.batches([{ words, tags: labels.slice(1) }], { batchSize: 1 }).batch(0);
+    const table = model.embedding.weight;
+    return u.gradients(() => model.loss(batch), { parameters: [table], core }).grads.get(table)!;
+  };
+  // "n" is in one word alone, 2 of 6 letters.
+  const [byLetter, byWord] = [gradient(subwords), gradient(whole)];
+  const [letter, word] = [characters.encode("n")[0]!, known.idOf("banana")];
+  for (let k = 0; k < E; k++) expect(byLetter[letter * E + k]).toBeCloseTo(byWord[word * E + k]! / 3, 6);
+});
+
+it("learns with subwords, splits texts as it is told, and a file predicts the same", async () => {
+  const texts = sentences.map(({ words }) => words.join(" "));
+  const tokenizer = u.BpeTokenizer.from(texts, { maxSize: 280 });
+  const model = new u.Tagger({ ...base, tokenizer, split: "treebank", crf: true }).init({ seed: 1, core });
+  const batches = model.batches(sentences, { batchSize: 3, seed: 1 });
+  await u.train(model, batches, { optimizer: new u.Adam(model, { lr: 0.02 }), epochs: 60 }).done;
+  expect(model.evaluate(sentences).entities.total.f1).toBe(1);
+  const text = "she didn't see Hermione Granger \u{1f600}\u{1f600}";
+  const found = model.predict(text);
+  expect(found.words.map(({ word }) => word)).toEqual([
+    "she",
+    "did",
+    "n't",
+    "see",
+    "Hermione",
+    "Granger",
+    "\u{1f600}\u{1f600}",
+  ]);
+  const again = u.Tagger.from(u.save(model), { core });
+  expect(again.split).toBe("treebank");
+  expect(again.predict(text)).toEqual(found);
+  expect(model.predict(["x".repeat(100_000), "London"]).words).toHaveLength(2);
+});
+
 it("names what is wrong", () => {
   const tagger = new u.Tagger(base).init({ core });
   expect(() => tagger.batches([{ words: ["a"], tags: [] }], { batchSize: 1 })).toThrow(/example 0: 0 tags for 1 words/);
@@ -176,6 +228,11 @@ it("names what is wrong", () => {
   expect(() => u.Tagger.from(damaged({ alphabet: 3 }))).toThrow(/alphabet of the Tagger is 3/);
   expect(() => u.Tagger.from(damaged({ labels: ["O"] }))).toThrow(/two names or more/);
   expect(() => u.Tagger.from(damaged({ crf: true }))).toThrow(/crf/);
+  expect(() => u.Tagger.from(damaged({ split: "commas" }))).toThrow(/split/);
   const characters = Object.assign(tagger, { tokenizer: u.CharTokenizer.from("ab") });
-  expect(() => u.Tagger.from(u.save(characters))).toThrow(/tokenizer of the Tagger/);
+  expect(() => u.Tagger.from(u.save(characters))).toThrow(/"embedding.weight" has shape/);
+  const subwords = { ...base, tokenizer: u.CharTokenizer.from("ab") };
+  expect(() => new u.Tagger({ ...subwords, unknownDropout: 0.1 })).toThrow(/unknownDropout/);
+  const ofCharacters = new u.Tagger(subwords).init({ core });
+  expect(() => ofCharacters.predict(["abc"])).toThrow(u.TokenizerError);
 });

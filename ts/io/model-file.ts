@@ -94,6 +94,8 @@ export interface ModelFile extends Safetensors {
   readonly config: ReadonlyMap<string, unknown>;
   /** That of the model; undefined where the file has none. */
   readonly tokenizer: Tokenizer | undefined;
+  /** What was given to read tokenizers of further kinds with. */
+  readonly tokenizerReaders: readonly TokenizerReader[];
   /** Other names of tied parameters, and the name each is stored under. */
   readonly aliases: ReadonlyMap<string, string>;
 }
@@ -121,11 +123,18 @@ export function readModelFile(source: ModelSource, options: ModelFileOptions = {
     );
   }
   const { tokenizer, ...described } = describe(file);
-  return { ...described, tokenizer: readTokenizer(tokenizer, options.tokenizers) };
+  const readers = [...(options.tokenizers ?? [])];
+  return {
+    ...described,
+    tokenizerReaders: readers,
+    tokenizer: tokenizer === undefined ? undefined : readTokenizer("tokenizer", tokenizer, readers),
+  };
 }
 
 /** All but the tokenizer, which is as the file has it. */
-function describe(file: Safetensors): Omit<ModelFile, "tokenizer"> & { readonly tokenizer: unknown } {
+function describe(
+  file: Safetensors,
+): Omit<ModelFile, "tokenizer" | "tokenizerReaders"> & { readonly tokenizer: unknown } {
   const what = "model file: metadata";
   const description = parseUntrustedObject(new TextEncoder().encode(file.metadata.get(KEY) ?? "{}"), what);
   const version = description.get("version") ?? VERSION;
@@ -155,12 +164,12 @@ function describe(file: Safetensors): Omit<ModelFile, "tokenizer"> & { readonly 
   };
 }
 
-function readTokenizer(json: unknown, readers: Iterable<TokenizerReader> = []): Tokenizer | undefined {
-  if (json === undefined) return undefined;
+/** The tokenizer of a field of a model file. @throws LoadError @internal */
+export function readTokenizer(field: string, json: unknown, readers: readonly TokenizerReader[]): Tokenizer {
   try {
     return tokenizerFromJSON(json, readers);
   } catch (error) {
-    if (isUnrolledError(error)) throw new LoadError("value", `model file: ${error.message}`);
+    if (isUnrolledError(error)) throw new LoadError("value", `model file: ${field}: ${error.message}`);
     throw error;
   }
 }

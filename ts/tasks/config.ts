@@ -1,6 +1,6 @@
 /** The configuration of a model file, which is checked here by type only: constructors check the values. */
 import { ArgumentError, LoadError } from "../errors.js";
-import type { ModelFile } from "../io/model-file.js";
+import { type ModelFile, readTokenizer } from "../io/model-file.js";
 import { GRU } from "../nn/gru.js";
 import { LSTM } from "../nn/lstm.js";
 import { RNN } from "../nn/rnn.js";
@@ -98,6 +98,11 @@ export class Config {
     const { tokenizer } = this.#file;
     if (tokenizer === undefined) throw new LoadError("value", `model file: the ${this.#kind} has no tokenizer`);
     return tokenizer;
+  }
+
+  /** A tokenizer besides that of the model. */
+  furtherTokenizer(field: string): Tokenizer {
+    return readTokenizer(field, this.#file.config.get(field), this.#file.tokenizerReaders);
   }
 
   /** @param more - cells besides RNN, LSTM and GRU */

@@ -13,7 +13,7 @@ import type { Core } from "../core/core.js";
 import { exp } from "../core/elementary.js";
 import { ArgumentError, DataError } from "../errors.js";
 import { entriesOf } from "../io/json.js";
-import { load, readModelFile } from "../io/model-file.js";
+import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import { Module } from "../nn/module.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import {
@@ -154,14 +154,14 @@ export class HybridClassifier extends Module {
    * @throws LoadError
    */
   static from(
-    bytes: Uint8Array | ArrayBuffer,
+    source: ModelSource,
     options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
   ): HybridClassifier {
     const { cells, ...others } = options;
-    const file = readModelFile(bytes);
+    const file = readModelFile(source);
     const config = new Config(WHERE, file);
     const network = classifierFrom(config, cells);
-    const bayes = NaiveBayes.fromJSON(file.config.get("naiveBayes"));
+    const bayes = NaiveBayes.fromJSON(file.config.get("naiveBayes"), { tokenizers: file.tokenizerReaders });
     const { network: v, bayes: w } = Object.fromEntries(entriesOf(file.config.get("weights")) ?? []);
     const weights = { network: v, bayes: w } as HybridWeights;
     return load(

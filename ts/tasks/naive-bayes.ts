@@ -12,7 +12,7 @@
 import { exp, log } from "../core/elementary.js";
 import { ArgumentError, DataError, isUnrolledError, LoadError } from "../errors.js";
 import { checkSize } from "../nn/check.js";
-import { tokenizerFromJSON } from "../text/from-json.js";
+import { type TokenizerReader, tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import {
   type Classification,
@@ -146,8 +146,15 @@ export class NaiveBayes {
     return { labels, order, smoothing, texts: this.#texts, counts: Object.fromEntries(this.#counts), tokenizer };
   }
 
-  /** Reads what {@link toJSON} wrote. @throws LoadError for anything else */
-  static fromJSON(json: unknown): NaiveBayes {
+  /**
+   * Reads what {@link toJSON} wrote.
+   * @param options.tokenizers - readers of tokenizers besides those of the package, as `unrolled/huggingface` has one
+   * @throws LoadError for anything else
+   */
+  static fromJSON(
+    json: unknown,
+    { tokenizers = [] }: { readonly tokenizers?: Iterable<TokenizerReader> } = {},
+  ): NaiveBayes {
     const { labels, order, smoothing, texts, counts, tokenizer } = objectOf(json, "the data");
     const names = Array.isArray(labels) && labels.every((label) => typeof label === "string") ? labels : bad("labels");
     const areCounts = (row: unknown, least: number): row is number[] =>
@@ -160,7 +167,7 @@ export class NaiveBayes {
       areCounts(row, 0) ? row : bad("counts"),
     ]);
     try {
-      const options = { labels: names, order, smoothing, tokenizer: tokenizerFromJSON(tokenizer) };
+      const options = { labels: names, order, smoothing, tokenizer: tokenizerFromJSON(tokenizer, tokenizers) };
       return new NaiveBayes(options as NaiveBayesOptions, texts, new Map(rows));
     } catch (error) {
       if (isUnrolledError(error)) throw new LoadError("value", `${WHERE}: ${error.message}`);

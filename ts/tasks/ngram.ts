@@ -19,7 +19,7 @@
 import type { Core } from "../core/core.js";
 import { log } from "../core/elementary.js";
 import { ArgumentError, DataError, LoadError } from "../errors.js";
-import { readModelFile } from "../io/model-file.js";
+import { type ModelSource, readModelFile } from "../io/model-file.js";
 import type { WritableTensor } from "../io/safetensors.js";
 import { checkSize } from "../nn/check.js";
 import { Module } from "../nn/module.js";
@@ -303,8 +303,8 @@ export class NGramModel extends Module {
    * The model of a file that `save` wrote: the same text, counted again.
    * @throws LoadError
    */
-  static from(bytes: Uint8Array | ArrayBuffer, options: { readonly core?: Core } = {}): NGramModel {
-    const file = readModelFile(bytes);
+  static from(source: ModelSource, options: { readonly core?: Core } = {}): NGramModel {
+    const file = readModelFile(source);
     const config = new Config("NGramModel", file);
     const tokens = file.tensors.get(TOKENS);
     if (tokens === undefined) throw new LoadError("missing_tensor", `the file lacks ${TOKENS}`);

@@ -3,6 +3,7 @@
  * directions, each word has its tag. Lample et al. 2016, "Neural architectures for named entity recognition":
  *
  *     features of a word = its embedding; beside it, where asked for, what its characters say, and its shape
+ *     embedding of a word = its own, if the tokenizer has words; the mean of those of its tokens, if it has subwords
  *     logits of its tags = head(recurrent layers(features))
  *
  * With a conditional random field on top sequences of tags are trained and found as a whole; without it each tag is trained
@@ -14,7 +15,7 @@ import { IGNORED_TARGET } from "../data/lanes.js";
 import { BatchOrder, type BucketOptions } from "../data/order.js";
 import { ArgumentError, DataError } from "../errors.js";
 import { viterbi } from "../infer/viterbi.js";
-import { load, readModelFile } from "../io/model-file.js";
+import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import { ConditionalRandomField } from "../nn/crf.js";
 import { Embedding } from "../nn/embedding.js";
 import { Linear } from "../nn/linear.js";
@@ -23,14 +24,16 @@ import { mul } from "../tensor/binary.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { embedding } from "../tensor/embedding.js";
 import { Ids } from "../tensor/ids.js";
+import { matmul } from "../tensor/matmul.js";
 import { currentTape } from "../tensor/scope.js";
-import { concat } from "../tensor/shape.js";
+import { concat, reshape } from "../tensor/shape.js";
 import { softmax } from "../tensor/softmax.js";
-import { ones, type PlainTensor, type Tensor } from "../tensor/tensor.js";
+import { ones, type PlainTensor, type Tensor, tensor } from "../tensor/tensor.js";
 import { type TagRules, type TagSpan, tagRules, tagSpans } from "../text/entity-tags.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import { VocabularyTokenizer } from "../text/vocabulary-tokenizer.js";
 import { WORD_SHAPES, wordShape } from "../text/word-shape.js";
-import { WORD_SPLITS } from "../text/word-splits.js";
+import { WORD_SPLITS, type WordSplit } from "../text/word-splits.js";
 import type { BatchSource } from "../train/loop.js";
 import { ConfusionMatrix } from "../train/metrics/confusion.js";
 import { EntityScores } from "../train/metrics/entities.js";
@@ -42,8 +45,13 @@ import { padded, SequenceEncoder, type SequenceEncoderOptions, sizesFrom } from 
 
 /** Options of {@link Tagger}. */
 export interface TaggerOptions extends SequenceEncoderOptions {
-  /** The words that are known, all others being one; splits texts that are given whole. */
-  readonly tokenizer: VocabularyTokenizer;
+  /**
+   * What a word is to the embeddings: of a `VocabularyTokenizer` one of those that are known, all others being one; of any
+   * other tokenizer, as one of subwords, the tokens of the word by itself, of which the first 40 are read.
+   */
+  readonly tokenizer: Tokenizer;
+  /** How texts that are given whole are split into words; default as a `VocabularyTokenizer` does, "words" for others. */
+  readonly split?: WordSplit | undefined;
   /** Names of the tags, two or more. `B-person`, `I-person` and the like mark spans, see `tagSpans`. */
   readonly labels: readonly string[];
   /** The characters (code points) that are known, where words are to be read by character too; default: they are not. */
@@ -58,7 +66,7 @@ export interface TaggerOptions extends SequenceEncoderOptions {
   readonly crf?: boolean | undefined;
   /**
    * Probability that a word is taken for an unknown one while training, each time by itself, so that the embedding of
-   * unknown words is trained and characters are listened to; default 0.
+   * unknown words is trained and characters are listened to; default 0, and 0 unless there is such an embedding.
    */
   readonly unknownDropout?: number | undefined;
   /**
@@ -122,12 +130,17 @@ export interface TaggerScores extends ClassifierScores {
   readonly entities: EntityScores;
 }
 
+/** Tokens of a word that are read, the first ones. */
+const MOST_TOKENS = 40;
+
 /** Word embeddings, recurrent layers, a linear layer. A sentence without words has no tags. */
 export class Tagger extends SequenceEncoder {
   /** Name of the class in model files. */
   readonly kind = "Tagger";
-  /** The words that are known. */
-  readonly tokenizer: VocabularyTokenizer;
+  /** What a word is to the embeddings. */
+  readonly tokenizer: Tokenizer;
+  /** How texts that are given whole are split into words. */
+  readonly split: WordSplit;
   /** Names of the tags. */
   readonly labels: readonly string[];
   /** What reads words by character; null without an alphabet. */
@@ -156,12 +169,21 @@ export class Tagger extends SequenceEncoder {
     this.#numbers = new Map(labels.map((label, number) => [label, number]));
     checkLabels("Tagger", labels);
     checkProbability("Tagger", "unknownDropout", unknownDropout);
+    const vocabulary = tokenizer instanceof VocabularyTokenizer ? tokenizer : null;
+    if (unknownDropout > 0 && vocabulary === null) {
+      throw new ArgumentError("Tagger", "unknownDropout", "0 without a VocabularyTokenizer", unknownDropout);
+    }
+    const { split = vocabulary?.split ?? "words" } = options;
+    if (!WORD_SPLITS.has(split)) {
+      throw new ArgumentError("Tagger", "split", `one of ${[...WORD_SPLITS.keys()].join(", ")}`, split);
+    }
     if (!Number.isFinite(recallBias)) {
       throw new ArgumentError("Tagger", "recallBias", "a finite number", recallBias);
     }
     checkCount("Tagger", "maxLength", maxLength);
     const sizes = { cell: options.cell, embeddingSize: characterSize, hiddenSize: characterHiddenSize };
     this.tokenizer = tokenizer;
+    this.split = split;
     this.labels = labels;
     this.characters = alphabet === undefined ? null : new CharacterEncoder({ alphabet, ...sizes });
     this.shapes = shapeSize === 0 ? null : new Embedding(WORD_SHAPES.length, shapeSize);
@@ -195,21 +217,35 @@ export class Tagger extends SequenceEncoder {
         inputs.shape,
       );
     };
-    const { lowerCase } = this.tokenizer;
-    const ids = ofEach((word) => this.tokenizer.idOf(lowerCase ? word.toLowerCase() : word));
-    const features: Tensor[] = [this.embedding.forward(this.#forget(ids))];
+    const { tokenizer } = this;
+    const features: Tensor[] = [];
+    if (tokenizer instanceof VocabularyTokenizer) {
+      const { lowerCase, unknown } = tokenizer;
+      const ids = ofEach((word) => tokenizer.idOf(lowerCase ? word.toLowerCase() : word));
+      features.push(this.embedding.forward(this.#forget(ids, unknown)));
+    } else features.push(embedding(this.#meansOfTokens(words), inputs));
     if (characters !== null) features.push(embedding(characters.forward(words), inputs));
     if (shapes !== null) features.push(shapes.forward(ofEach(wordShape)));
     const x = features.length === 1 ? (features[0] as Tensor) : concat(features);
     return this.head.forward(this.drop(this.rnn.forward(this.drop(x), { lengths }).output));
   }
 
+  /** The mean of the embeddings of each word's tokens, (N, E); 0 where it has none. */
+  #meansOfTokens(words: readonly string[]): Tensor {
+    const { inputs, lengths } = padded(words.map((word) => this.tokenizer.encode(word).subarray(0, MOST_TOKENS)));
+    const [count, steps] = inputs.shape as [number, number];
+    const shares = new Float32Array(count * steps);
+    lengths.forEach((length, row) => shares.fill(1 / length, row * steps, row * steps + length));
+    const means = matmul(tensor(shares, [count, 1, steps], this.core), this.embedding.forward(inputs));
+    return reshape(means, [count, -1]);
+  }
+
   /** The ids with some words forgotten, while training. */
-  #forget(ids: Ids): Ids {
+  #forget(ids: Ids, unknown: number): Ids {
     if (this.unknownDropout === 0 || currentTape()?.training !== true) return ids;
     const kept = dropout(ones(ids.shape, this.core), this.unknownDropout, this.stream, 0).toArray();
     return new Ids(
-      ids.data.map((id, i) => (kept[i] === 0 ? this.tokenizer.unknown : id)),
+      ids.data.map((id, i) => (kept[i] === 0 ? unknown : id)),
       ids.shape,
     );
   }
@@ -280,7 +316,7 @@ export class Tagger extends SequenceEncoder {
 
   /**
    * Tags of the words of a sentence, and the spans that they mark.
-   * @param sentence - its words, or a text, which the tokenizer splits
+   * @param sentence - its words, or a text, which is split
    */
   predict(sentence: string | readonly string[]): TaggedText {
     return this.predictAll([sentence])[0] as TaggedText;
@@ -288,7 +324,7 @@ export class Tagger extends SequenceEncoder {
 
   /** The same of several sentences. */
   predictAll(sentences: readonly (string | readonly string[])[]): TaggedText[] {
-    const split = WORD_SPLITS.get(this.tokenizer.split) as (text: string) => string[];
+    const split = WORD_SPLITS.get(this.split) as (text: string) => string[];
     const given = sentences.map((sentence) => (typeof sentence === "string" ? split(sentence) : sentence));
     const found: TaggedWord[][] = given.map(() => []);
     const pieces = given.flatMap((words, number) =>
@@ -383,9 +419,9 @@ export class Tagger extends SequenceEncoder {
 
   /** JSON data that, with the tokenizer, make the same model. */
   config(): Readonly<Record<string, unknown>> {
-    const { labels, alphabet, characterSize, characterHiddenSize, shapeSize, crf } = this.#options;
+    const { labels, split, alphabet, characterSize, characterHiddenSize, shapeSize, crf } = this.#options;
     const { unknownDropout, recallBias, maxLength } = this;
-    const own = { labels, alphabet, characterSize, characterHiddenSize, shapeSize, crf };
+    const own = { labels, split, alphabet, characterSize, characterHiddenSize, shapeSize, crf };
     return { ...this.sizes(), ...own, unknownDropout, recallBias, maxLength };
   }
 
@@ -395,18 +431,17 @@ export class Tagger extends SequenceEncoder {
    * @throws LoadError
    */
   static from(
-    bytes: Uint8Array | ArrayBuffer,
+    source: ModelSource,
     options: { readonly core?: Core; readonly cells?: Iterable<RecurrentClass> } = {},
   ): Tagger {
     const { cells, ...others } = options;
-    const file = readModelFile(bytes);
+    const file = readModelFile(source);
     const config = new Config("Tagger", file);
-    const tokenizer = config.tokenizer();
-    if (!(tokenizer instanceof VocabularyTokenizer)) throw config.bad("tokenizer");
     const given: TaggerOptions = {
       ...sizesFrom(config, cells),
-      tokenizer,
+      tokenizer: config.tokenizer(),
       labels: config.strings("labels"),
+      split: config.text("split") as WordSplit | undefined,
       alphabet: config.text("alphabet"),
       characterSize: config.number("characterSize"),
       characterHiddenSize: config.number("characterHiddenSize"),

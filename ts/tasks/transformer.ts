@@ -8,7 +8,7 @@
  */
 import type { Core } from "../core/core.js";
 import { ArgumentError, ShapeError } from "../errors.js";
-import { load, readModelFile } from "../io/model-file.js";
+import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import type { AdaptiveSoftmax } from "../nn/adaptive-softmax.js";
 import { type AttentionCache, POSITIONS } from "../nn/attention/causal.js";
 import { checkSize } from "../nn/check.js";
@@ -130,8 +130,8 @@ export class TransformerLanguageModel extends NextTokenModel {
   }
 
   /** The model of a file that `save` wrote. @throws LoadError */
-  static from(bytes: Uint8Array | ArrayBuffer, options: { readonly core?: Core } = {}): TransformerLanguageModel {
-    const file = readModelFile(bytes);
+  static from(source: ModelSource, options: { readonly core?: Core } = {}): TransformerLanguageModel {
+    const file = readModelFile(source);
     const config = new Config("TransformerLanguageModel", file);
     const given = {
       ...nextTokenOptionsFrom(config),

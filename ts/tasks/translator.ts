@@ -2,7 +2,7 @@
 
 import type { Core } from "../core/core.js";
 import { type PaddedBatch, type PaddedOptions, paddedBatches } from "../data/padded.js";
-import { ArgumentError, LoadError } from "../errors.js";
+import { ArgumentError } from "../errors.js";
 import { searchBeams } from "../infer/beam-search.js";
 import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import { AdditiveAttention, ConcatAttention } from "../nn/attention/additive.js";
@@ -17,7 +17,6 @@ import { checkProbability } from "../tensor/dropout.js";
 import { Ids } from "../tensor/ids.js";
 import { currentTape } from "../tensor/scope.js";
 import type { PlainTensor, Tensor } from "../tensor/tensor.js";
-import { tokenizerFromJSON } from "../text/from-json.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { VocabularyTokenizer } from "../text/vocabulary-tokenizer.js";
 import type { BatchSource } from "../train/loop.js";
@@ -336,7 +335,7 @@ export class Translator extends Module {
     const config = new Config("Translator", file);
     const given: TranslatorOptions = {
       tokenizer: config.tokenizer(),
-      targetTokenizer: tokenizerOf(file.config.get("targetTokenizer")),
+      targetTokenizer: config.furtherTokenizer("targetTokenizer"),
       cell: config.cell(cells),
       hiddenSize: config.size("hiddenSize"),
       embeddingSize: config.number("embeddingSize"),
@@ -358,17 +357,6 @@ export class Translator extends Module {
       config.construct(() => new Translator(given)),
       file,
       others,
-    );
-  }
-}
-
-function tokenizerOf(json: unknown): Tokenizer {
-  try {
-    return tokenizerFromJSON(json);
-  } catch (error) {
-    throw new LoadError(
-      "value",
-      `model file: targetTokenizer: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
 }

@@ -14,7 +14,7 @@
  */
 import type { Core } from "../core/core.js";
 import { ArgumentError } from "../errors.js";
-import { load, readModelFile } from "../io/model-file.js";
+import { load, type ModelSource, readModelFile } from "../io/model-file.js";
 import type { AdaptiveSoftmax } from "../nn/adaptive-softmax.js";
 import { checkSize } from "../nn/check.js";
 import { Embedding } from "../nn/embedding.js";
@@ -110,8 +110,8 @@ export class FeedForwardLanguageModel extends WindowModel {
   }
 
   /** The model of a file that `save` wrote. @throws LoadError */
-  static from(bytes: Uint8Array | ArrayBuffer, options: { readonly core?: Core } = {}): FeedForwardLanguageModel {
-    const file = readModelFile(bytes);
+  static from(source: ModelSource, options: { readonly core?: Core } = {}): FeedForwardLanguageModel {
+    const file = readModelFile(source);
     const config = new Config("FeedForwardLanguageModel", file);
     const given = {
       ...nextTokenOptionsFrom(config),
@@ -164,8 +164,8 @@ export class BagOfWordsLanguageModel extends WindowModel {
   }
 
   /** The model of a file that `save` wrote. @throws LoadError */
-  static from(bytes: Uint8Array | ArrayBuffer, options: { readonly core?: Core } = {}): BagOfWordsLanguageModel {
-    const file = readModelFile(bytes);
+  static from(source: ModelSource, options: { readonly core?: Core } = {}): BagOfWordsLanguageModel {
+    const file = readModelFile(source);
     const config = new Config("BagOfWordsLanguageModel", file);
     const given = {
       ...nextTokenOptionsFrom(config),
