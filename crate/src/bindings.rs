@@ -26,6 +26,7 @@ use crate::ops::optimizer::{adadelta, adagrad, adam, average, lion, nadam, rmspr
 use crate::ops::{clip, copy, crf, ctc, elementwise, nll, norm, reduce, softmax};
 use crate::rng::Draws;
 use crate::sequence;
+use crate::sequence::order::copy_row;
 use crate::simd::F32x4;
 
 const DONE: i32 = 0;
@@ -1008,6 +1009,18 @@ pub struct StreamCell {
 /// What stands first in the arguments of a linear layer of a stream.
 const LINEAR: u32 = 3;
 
+/// What stands first in a list of moves, and how many there are second; they follow.
+const MOVES: u32 = 4;
+
+/// Numbers that go from one place to another, or, unless `add` is 0, are added there.
+#[repr(C)]
+pub struct Move {
+    from: *const f32,
+    to: *mut f32,
+    count: usize,
+    add: u32,
+}
+
 /// A linear layer of a stream: y[output] = W x[input] + bias, W packed with kind 0, the bias 0 for none.
 #[repr(C)]
 pub struct LinearArguments {
@@ -1031,6 +1044,16 @@ unsafe fn stream_step(StreamCell { arguments, int8 }: StreamCell) -> Result<(), 
                 gemm::int8::product(a.output, a.input, a.x, int8, init, a.y)?;
             }
         }
+        MOVES => {
+            for i in 0..*arguments.add(1) as usize {
+                let Move { from, to, count, add } = *arguments.add(2).cast::<Move>().add(i);
+                if add == 0 {
+                    copy_row::<F32x4>(from, to, count);
+                } else {
+                    gemm::add_row::<F32x4>(from, to, count);
+                }
+            }
+        }
         0..LINEAR => {
             let layer = layer(&*arguments.cast()).ok_or(Failure::Invalid)?;
             if int8.is_null() {
@@ -1052,9 +1075,9 @@ unsafe fn stream_step(StreamCell { arguments, int8 }: StreamCell) -> Result<(), 
 }
 
 /// One step of one sequence through `count` cells. Their arguments begin with the number of a fused cell, 3 for a linear
-/// layer, or the address of a program: [`SequenceArguments`] (the step reads `x`, or the id at `ids` for one-hot inputs,
-/// and replaces the states at `h_n` and `c_n`), [`LinearArguments`], or a call of one step and one row. After 1 some cells
-/// have taken the step.
+/// layer, 4 for moves, or the address of a program: [`SequenceArguments`] (the step reads `x`, or the id at `ids` for
+/// one-hot inputs, and replaces the states at `h_n` and `c_n`), [`LinearArguments`], a list of [`Move`], or a call of one
+/// step and one row. After 1 some cells have taken the step.
 #[no_mangle]
 pub unsafe extern "C" fn ur_stream_step(cells: *const StreamCell, count: usize) -> i32 {
     for i in 0..count {

@@ -5,6 +5,9 @@ export const tokenizer = u.CharTokenizer.from("abcde");
 
 const model = (options: Omit<u.LanguageModelOptions, "tokenizer">) => new u.LanguageModel({ tokenizer, ...options });
 
+const rnn = (input: number, hidden: number) => new u.RNN(input, hidden);
+const residual = { skip: "residual" } as const;
+
 export const models: Readonly<Record<string, () => u.Module>> = {
   RNN: () => new u.RNN(3, 8, { nonlinearity: "relu" }),
   "LSTM without biases": () => new u.LSTM(3, 5, { numLayers: 3, bias: false }),
@@ -26,6 +29,27 @@ export const models: Readonly<Record<string, () => u.Module>> = {
       new u.MUT1(6, 6),
       new u.MinGRU(6, 7),
     ]),
+  "a residual stack": () => new u.RecurrentStack([new u.GRU(3, 5), new u.PeepholeLSTM(5, 5), rnn(5, 5)], residual),
+  "a stack whose layers all see the input": () =>
+    new u.RecurrentStack([new u.LSTM(3, 5), new u.MinGRU(8, 4), rnn(7, 6)], { skip: "input" }),
+  "a dense stack with all outputs": () =>
+    new u.RecurrentStack([new u.LSTM(3, 5), new u.MinGRU(8, 4), rnn(12, 6)], { skip: "dense", output: "all" }),
+  "a stack of one with all outputs": () => new u.RecurrentStack([new u.GRU(3, 5)], { output: "all" }),
+  "a dilated layer": () => new u.Dilated(new u.PeepholeLSTM(3, 5, { numLayers: 2 }), 3),
+  "dilated by one": () => new u.Dilated(new u.GRU(3, 5), 1),
+  "a skip across time": () => new u.TimeSkip(new u.CompiledGRU(3 + 5, 5, { numLayers: 2 }), 3),
+  "a skip across one step": () => new u.TimeSkip(new u.LSTM(3 + 2, 2), 1),
+  "a context at every step": () => new u.Conditioned(new u.LSTM(3 + 2, 5), 2),
+  "a context at the first step": () => new u.Conditioned(new u.MUT3(3 + 2, 5), 2, { at: "first" }),
+  "wirings of wirings": () =>
+    new u.RecurrentStack(
+      [
+        new u.Dilated(new u.TimeSkip(new u.RecurrentStack([new u.MinGRU(3 + 4, 4), rnn(4, 4)], residual), 2), 3),
+        new u.TimeSkip(new u.Dilated(new u.GRU(4 + 4, 4, { batchFirst: true }), 2), 3),
+        new u.Conditioned(new u.Dilated(new u.PeepholeLSTM(4 + 2, 4), 2), 2),
+      ],
+      residual,
+    ),
   "one-hot tokens of a compiled cell": () => model({ cell: u.RecurrentHighway, hiddenSize: 6, numLayers: 2 }),
   "one-hot tokens without recurrent matrices": () => model({ cell: u.MinLSTM, hiddenSize: 6 }),
   "one-hot tokens that are read beside a matrix": () => model({ cell: u.RGLRU, hiddenSize: 5, numLayers: 2 }),

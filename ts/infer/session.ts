@@ -61,7 +61,7 @@ export class Session {
   /**
    * A session that starts from a zero state. The model must have its values.
    * @throws ArgumentError for 8-bit weights of a model whose steps are more than one call of the core: of others than
-   *   recurrent layers above each other, with an embedding below and a linear layer above if need be
+   *   recurrent layers, their wirings and `LanguageModel`, of what reads backwards, and of cells with a softmax or further inputs
    */
   constructor(model: Streamable, { weights = "float32" }: SessionOptions = {}) {
     if (weights !== "float32" && weights !== "int8") {

@@ -349,10 +349,10 @@ export abstract class RecurrentLayer<
       const cell = runner.streamCell(this.label, (name) => this.weight(fields.get(name), this.core));
       if (cell === null) return null;
       const states = this.states.map(({ name, size }) => ({ name, shape: [this.numLayers, 1, size], index }));
-      layers.push({ cell, states });
+      layers.push({ cell, states, from: [index - 1] });
     }
     const names = Object.entries(this).flatMap(([name, value]) => (value instanceof Parameter ? [name] : []));
-    return { layers, tokens: null, fields: [{ owner: this, names }] };
+    return { inputSize: this.inputSize, layers, tokens: null, fields: [{ owner: this, names }] };
   }
 
   protected override release(): void {

@@ -215,7 +215,8 @@ export class LanguageModel extends Module {
     const fields = [...layers.fields, { owner: head, names: ["weight", "bias"] }];
     if (embedding !== undefined) fields.push({ owner: embedding, names: ["weight"] });
     return {
-      layers: [...layers.layers, { cell: top, states: [] }],
+      ...layers,
+      layers: [...layers.layers, { cell: top, states: [], from: [layers.layers.length - 1] }],
       tokens: { vocabulary: this.tokenizer.size, table: () => embedding?.weight ?? null },
       fields,
     };

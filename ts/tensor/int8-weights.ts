@@ -4,23 +4,24 @@
  */
 import type { Core } from "../core/core.js";
 import { ArgumentError } from "../errors.js";
-import type { StreamPlan } from "./stream.js";
+import type { StreamLayer } from "./stream.js";
 
 export class Int8Weights {
   /** Pointers of the weights of each cell. */
   readonly places: readonly number[];
   readonly #core: Core;
-  readonly #plan: StreamPlan;
+  readonly #layers: readonly StreamLayer[];
   readonly #pointer: number;
   readonly #bytes: number;
   /** What each was made of: a number that is another for other weights. */
   readonly #made: number[] = [];
 
-  /** @throws ArgumentError for layers so large that sums of integers would not fit */
-  constructor(core: Core, plan: StreamPlan) {
-    const { layers, tokens } = plan;
-    const oneHot = tokens !== null && tokens.table() === null;
-    const sizes = layers.map(({ cell }, i) => cell.int8Bytes(core, oneHot && i === 0));
+  /**
+   * @param ids - whether a layer is given ids
+   * @throws ArgumentError for layers so large that sums of integers would not fit
+   */
+  constructor(core: Core, layers: readonly StreamLayer[], ids: (layer: StreamLayer) => boolean) {
+    const sizes = layers.map((layer) => layer.cell.int8Bytes(core, ids(layer)));
     if (sizes.includes(0xffffffff)) {
       throw new ArgumentError(
         "Session",
@@ -35,7 +36,7 @@ export class Int8Weights {
       return end - bytes;
     });
     this.#core = core;
-    this.#plan = plan;
+    this.#layers = layers;
     this.#bytes = end;
     this.#pointer = core.alloc(end);
     core.watch(this, this.#pointer, end);
@@ -47,7 +48,7 @@ export class Int8Weights {
    * @param blocks - pointers of the arguments of the cells, whose weights are packed
    */
   refresh(blocks: readonly number[]): void {
-    this.#plan.layers.forEach(({ cell }, i) => {
+    this.#layers.forEach(({ cell }, i) => {
       if (this.#made[i] === cell.version) return;
       cell.writeInt8(this.#core, blocks[i] as number, this.places[i] as number);
       this.#made[i] = cell.version;

@@ -21,10 +21,6 @@ export class FusedCellStream implements StreamCell {
     return this.#layer.where;
   }
 
-  get input(): number {
-    return this.#layer.input;
-  }
-
   get output(): number {
     const { hidden, projection } = this.#layer;
     return projection > 0 ? projection : hidden;
@@ -34,14 +30,14 @@ export class FusedCellStream implements StreamCell {
     return this.#layer.prepared.packings;
   }
 
-  fill(core: Core, at: number, { x, id, states: [h, c] }: StreamEdges): number {
+  fill(core: Core, at: number, { inputs: [x], id, states: [h, c] }: StreamEdges): number {
     const { prepared, cell, input, hidden, projection, where } = this.#layer;
     const weights = this.#weights();
     const block = at >>> 2;
     writeLayer(core, this.#layer, weights, prepared.reserve(core, cell, input, hidden, projection), block);
     prepared.refresh({ core, where, weights }, at, false);
     const words = core.i32;
-    words[block + WORD.x] = x;
+    words[block + WORD.x] = x as number;
     words[block + WORD.ids] = id;
     words[block + WORD.hn] = h as number;
     words[block + WORD.cn] = c ?? 0;
@@ -68,8 +64,8 @@ const LINEAR_CELL = 3;
 export class LinearStream implements StreamCell {
   readonly where: string;
   readonly words: number;
-  readonly input: number;
   readonly output: number;
+  readonly #input: number;
   readonly #weight: () => Parameter;
   readonly #bias: () => Parameter | null;
 
@@ -78,7 +74,7 @@ export class LinearStream implements StreamCell {
    * @param bias - gives the bias (K)
    */
   constructor(where: string, weight: () => Parameter, bias: () => Parameter | null) {
-    [this.output, this.input] = weight().shape as [number, number];
+    [this.output, this.#input] = weight().shape as [number, number];
     this.where = where;
     this.words = LINEAR_WORDS + this.output;
     this.#weight = weight;
@@ -89,7 +85,7 @@ export class LinearStream implements StreamCell {
     return this.#weight().version;
   }
 
-  fill(core: Core, at: number, { x }: StreamEdges): number {
+  fill(core: Core, at: number, { inputs: [x] }: StreamEdges): number {
     const [weight, bias] = [this.#weight(), this.#bias()];
     operand(weight, this.where, core);
     const packed = weight.pack(0);
@@ -98,20 +94,20 @@ export class LinearStream implements StreamCell {
     const words = core.i32;
     const block = at >>> 2;
     words[block + LINEAR.cell] = LINEAR_CELL;
-    words[block + LINEAR.input] = this.input;
+    words[block + LINEAR.input] = this.#input;
     words[block + LINEAR.output] = this.output;
     words[block + LINEAR.packed] = packed;
     words[block + LINEAR.bias] = added;
-    words[block + LINEAR.x] = x;
+    words[block + LINEAR.x] = x as number;
     words[block + LINEAR.y] = y;
     return y;
   }
 
   int8Bytes(core: Core): number {
-    return core.raw.ur_int8_bytes(this.output, this.input) >>> 0;
+    return core.raw.ur_int8_bytes(this.output, this.#input) >>> 0;
   }
 
   writeInt8(core: Core, at: number, to: number): void {
-    core.raw.ur_int8(core.i32[(at >>> 2) + LINEAR.packed] as number, this.output, this.input, to);
+    core.raw.ur_int8(core.i32[(at >>> 2) + LINEAR.packed] as number, this.output, this.#input, to);
   }
 }

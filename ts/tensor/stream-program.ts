@@ -17,8 +17,6 @@ export interface StreamProgram {
   /** Name for error messages. */
   readonly where: string;
   readonly program: PreparedProgram;
-  /** Values that come in. */
-  readonly inputSize: number;
   /** Width of x where the program multiplies it beforehand; 0: it does not. */
   readonly input: number;
   /** The state that is the output, and its width. */
@@ -48,10 +46,6 @@ export class ProgramStream implements StreamCell {
     return this.#layer.where;
   }
 
-  get input(): number {
-    return this.#layer.inputSize;
-  }
-
   get output(): number {
     return this.#layer.output.width;
   }
@@ -60,14 +54,14 @@ export class ProgramStream implements StreamCell {
     return this.#layer.program.packings;
   }
 
-  fill(core: Core, at: number, { x, id, states }: StreamEdges): number {
+  fill(core: Core, at: number, { inputs: [x], id, states }: StreamEdges): number {
     const { where, program, input, inputs, output } = this.#layer;
     runScope(core, () => {
       const operands = this.#layer.operands(core);
       const given = this.#layer.constantInputs(core);
       let end = at + (ARGUMENT_WORDS + this.#table.size) * 4;
       const inputPointers = inputs.map(({ name, width }) => {
-        if (name === "x") return x;
+        if (name === "x") return x as number;
         const from = (given.get(name) as { tensor: Tensor }).tensor.resolve(where);
         core.u8.copyWithin(end, from, from + width * 4);
         end += width * 4;
@@ -76,7 +70,7 @@ export class ProgramStream implements StreamCell {
       const ids = input === 0 ? 0 : id;
       const pointers = {
         ...program.reserve(core),
-        x: ids === 0 && input > 0 ? x : 0,
+        x: ids === 0 && input > 0 ? (x as number) : 0,
         ids,
         table: 0,
         tableRows: 0,

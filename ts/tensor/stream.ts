@@ -1,5 +1,5 @@
 /**
- * Single steps of a stack of recurrent and linear layers, for one sequence: one call of the core a step, on arguments that
+ * Single steps of recurrent and linear layers, for one sequence: one call of the core a step, on arguments that
  * are filled once and looked at again when a parameter has changed. A step takes no memory and makes no objects.
  *
  * Results are those of whole sequences, bit for bit, unless the weights are in 8 bits.
@@ -19,9 +19,9 @@ export interface StateSlice {
 
 /** What a cell of a stream works on: pointers. */
 export interface StreamEdges {
-  /** Of what comes in. */
-  readonly x: number;
-  /** Of the token that x is the row of in the identity; 0 where x is no such row. */
+  /** Of what comes in, from each source. */
+  readonly inputs: readonly number[];
+  /** Of the token that the only input is the row of in the identity; 0 where it is no such row. */
   readonly id: number;
   /** Of each state. */
   readonly states: readonly number[];
@@ -31,8 +31,6 @@ export interface StreamEdges {
 export interface StreamCell {
   /** Name for error messages. */
   readonly where: string;
-  /** Values that come in. */
-  readonly input: number;
   /** Values that it gives. */
   readonly output: number;
   /** Words of its arguments. */
@@ -51,6 +49,8 @@ export interface StreamCell {
 export interface StreamLayer {
   readonly cell: StreamCell;
   readonly states: readonly StateSlice[];
+  /** Numbers of the layers before it whose outputs come in; -1: what comes into the model. */
+  readonly from: readonly number[];
 }
 
 /** Fields of a module that hold parameters, or nothing. They may be replaced at any time, to tie weights. */
@@ -61,7 +61,9 @@ export interface ParameterFields {
 
 /** A model as a stream runs it; a module has a method `streamPlan` that makes it, see infer/session.ts. */
 export interface StreamPlan {
-  /** Each reads the output of the one before. */
+  /** Values of an input. */
+  readonly inputSize: number;
+  /** In the order of their work; the last one's output is the model's. */
   readonly layers: readonly StreamLayer[];
   /** Tokens that come in: rows of a table, or of the identity when that is null. Null: vectors come in. */
   readonly tokens: {
@@ -112,8 +114,8 @@ export class Stream {
     this.plan = plan;
     this.outputSize = (cells[cells.length - 1] as StreamCell).output;
     this.#core = core;
-    this.#inputSize = (cells[0] as StreamCell).input;
-    this.#int8 = int8 ? new Int8Weights(core, plan) : null;
+    this.#inputSize = plan.inputSize;
+    this.#int8 = int8 ? new Int8Weights(core, plan.layers, (layer) => this.#takesIds(layer)) : null;
     let words = 2 * cells.length;
     const offsets = cells.map((cell) => {
       words += cell.words;
@@ -184,6 +186,12 @@ export class Stream {
     this.#core.free(this.#pointer, this.#bytes);
   }
 
+  /** Whether a layer is given the ids of tokens, of which it knows the rows. */
+  #takesIds({ from }: StreamLayer): boolean {
+    const { tokens } = this.plan;
+    return tokens !== null && tokens.table() === null && from.length === 1 && from[0] === -1;
+  }
+
   /** Whether the arguments are those of the parameters as they are now. */
   #isCurrent(): boolean {
     if (this.#writes !== writeCount()) return false;
@@ -201,15 +209,15 @@ export class Stream {
     const { layers, tokens, fields } = this.plan;
     const table = tokens === null ? null : tokens.table();
     this.#table = table === null ? 0 : operand(table, "Session.step", core);
-    const oneHot = tokens !== null && table === null;
     const slice = ({ name, shape, index }: StateSlice): number =>
       (this.#states.get(name) as Tensor).pointer + index * (shape[2] as number) * 4;
-    let below = this.#x;
-    layers.forEach(({ cell, states }, i) => {
-      const id = oneHot && i === 0 ? this.#id : 0;
-      below = cell.fill(core, this.#blocks[i] as number, { x: below, id, states: states.map(slice) });
+    const outputs: number[] = [];
+    layers.forEach((layer, i) => {
+      const inputs = layer.from.map((number) => (number < 0 ? this.#x : (outputs[number] as number)));
+      const id = this.#takesIds(layer) ? this.#id : 0;
+      outputs.push(layer.cell.fill(core, this.#blocks[i] as number, { inputs, id, states: layer.states.map(slice) }));
     });
-    this.#result = below;
+    this.#result = outputs[outputs.length - 1] as number;
     this.#int8?.refresh(this.#blocks);
     const pairs = this.#blocks.flatMap((block, i) => [block, this.#int8?.places[i] ?? 0]);
     core.i32.set(pairs, this.#pointer >>> 2);

@@ -178,7 +178,6 @@ class CompiledRunner implements CellRunner {
       {
         where,
         program: prepared,
-        inputSize: this.#sizes.get("input") as number,
         input: program.input,
         output: { state: graph.output, width: sizeOfWidth(state.width, this.#sizes) },
         inputs,

@@ -12,6 +12,8 @@
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { add } from "../../tensor/binary.js";
 import { concat, reshape, slice } from "../../tensor/shape.js";
+import type { StreamPlan } from "../../tensor/stream.js";
+import { joined } from "../../tensor/stream-moves.js";
 import { sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
 import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
@@ -27,6 +29,7 @@ import {
   type WiringOptions,
   withPrefix,
 } from "./sequence-module.js";
+import { INPUT, ofPart, WiringPlan } from "./stream-plan.js";
 
 /** Options of {@link Conditioned}. */
 export interface ConditionedOptions {
@@ -109,6 +112,18 @@ export class Conditioned<L extends SequenceModule> extends Module {
     const inner = withPrefix("layer", result.state as StateOf<L>);
     const carried = this.at === "every" ? { context: reshape(context, [1, sizes.batch, contextSize]) } : {};
     return { output: result.output, state: { ...inner, ...carried } as ConditionedState<L> };
+  }
+
+  /** How a stream takes single steps, if the layer has such a plan; the context is that of a state, or zeros. @internal */
+  streamPlan(): StreamPlan | null {
+    const part = this.layer.streamPlan?.();
+    if (!part || this.forward !== Conditioned.prototype.forward) return null;
+    const { inputSize, contextSize } = this;
+    const plan = new WiringPlan(inputSize);
+    const context = { name: "context", shape: [1, 1, contextSize], index: 0 };
+    const both = plan.add(joined([inputSize], contextSize), [INPUT], this.at === "every" ? [context] : []);
+    plan.addPart(part, both, ofPart("layer"));
+    return plan;
   }
 
   #contextOf({ context, state }: ConditionedSequenceOptions<L>, { batch }: SequenceSizes, x: Tensor): Tensor {

@@ -9,6 +9,8 @@
  */
 import { ArgumentError } from "../../errors.js";
 import { concat, permute, reshape, slice } from "../../tensor/shape.js";
+import type { StateSlice, StreamPlan } from "../../tensor/stream.js";
+import { rotated } from "../../tensor/stream-moves.js";
 import { type Tensor, zeros } from "../../tensor/tensor.js";
 import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
@@ -24,6 +26,7 @@ import {
   takeRows,
   type WiringOptions,
 } from "./sequence-module.js";
+import { INPUT, WiringPlan } from "./stream-plan.js";
 
 /**
  * A layer whose recurrence skips from every step to the one `dilation` steps on.
@@ -79,6 +82,26 @@ export class Dilated<L extends SequenceModule> extends Module {
       lengths: lengths === undefined && sizes.steps % dilation === 0 ? undefined : this.#phaseLengths(ends),
     });
     return { output: this.#deinterleave(result.output, sizes), state: this.#collect(result.state, sizes, ends) };
+  }
+
+  /** How a stream takes single steps, if the layer has such a plan. @internal */
+  streamPlan(): StreamPlan | null {
+    const part = this.layer.streamPlan?.();
+    if (!part || this.forward !== Dilated.prototype.forward) return null;
+    const { dilation, outputSize } = this;
+    const plan = new WiringPlan(this.inputSize);
+    const sizes = new Map<string, number>();
+    const states = new Map<string, StateSlice>();
+    // The next step's state is the first, and goes to the end when it has been replaced.
+    const output = plan.addPart(part, INPUT, (slice) => {
+      const [n, , width] = slice.shape as [number, number, number];
+      const shape = [dilation * n, 1, width];
+      sizes.set(slice.name, n * width);
+      states.set(slice.name, { name: slice.name, shape, index: 0 });
+      return { ...slice, shape };
+    });
+    plan.add(rotated(outputSize, [...sizes.values()], dilation), [output], [...states.values()]);
+    return plan;
   }
 
   /** Row of the layer's batch that has the steps t of row b with t mod dilation = phase. */

@@ -16,11 +16,13 @@ import { add } from "../../tensor/binary.js";
 import { checkProbability, dropout } from "../../tensor/dropout.js";
 import { concat } from "../../tensor/shape.js";
 import type { StreamPlan } from "../../tensor/stream.js";
+import { added, joined } from "../../tensor/stream-moves.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Module } from "../module.js";
 import type { SequenceResult } from "../recurrent.js";
 import type { RecurrentState } from "../state.js";
 import { partOf, type SequenceModule, type StateOf, type WiringOptions, withPrefix } from "./sequence-module.js";
+import { INPUT, ofPart, WiringPlan } from "./stream-plan.js";
 
 /** What a layer above the first gets besides the output of the layer below. */
 export type LayerSkip = "none" | "residual" | "input" | "dense";
@@ -131,22 +133,30 @@ export class RecurrentStack<L extends readonly SequenceModule[]> extends Module 
     return { output, state: Object.assign({}, ...states) as StackState<L> };
   }
 
-  /** How a stream takes single steps: where each layer only reads the one below, and all have such a plan. @internal */
+  /** How a stream takes single steps: where all layers have such a plan. @internal */
   streamPlan(): StreamPlan | null {
-    if (this.skip !== "none" || this.combined || this.forward !== RecurrentStack.prototype.forward) return null;
-    const plans: StreamPlan[] = [];
-    for (const layer of this.layers) {
-      const plan = layer.streamPlan?.();
-      if (!plan) return null;
-      plans.push(plan);
+    if (this.forward !== RecurrentStack.prototype.forward) return null;
+    const plan = new WiringPlan(this.inputSize);
+    const outputs: number[] = [];
+    const sizes: number[] = [];
+    for (const [l, layer] of this.layers.entries()) {
+      const part = layer.streamPlan?.();
+      if (!part) return null;
+      const below = outputs[l - 1] ?? INPUT;
+      const skipped = { none: [], residual: [], input: [INPUT], dense: [INPUT, ...outputs.slice(0, -1)] }[this.skip];
+      const widths = {
+        none: [],
+        residual: [],
+        input: [this.inputSize],
+        dense: [this.inputSize, ...sizes.slice(0, -1)],
+      };
+      const join = () => plan.add(joined([...widths[this.skip], sizes[l - 1] as number]), [...skipped, below]);
+      const own = plan.addPart(part, l === 0 || skipped.length === 0 ? below : join(), ofPart(`${l}`));
+      outputs.push(this.skip === "residual" && l > 0 ? plan.add(added(layer.outputSize), [below, own]) : own);
+      sizes.push(layer.outputSize);
     }
-    const layers = plans.flatMap((plan, part) =>
-      plan.layers.map(({ cell, states }) => ({
-        cell,
-        states: states.map((slice) => ({ ...slice, name: `${part}.${slice.name}` })),
-      })),
-    );
-    return { layers, tokens: null, fields: plans.flatMap((plan) => plan.fields) };
+    if (this.combined && outputs.length > 1) plan.add(joined(sizes), outputs);
+    return plan;
   }
 
   #inputOf(x: Tensor, outputs: readonly Tensor[], below: Tensor): Tensor {

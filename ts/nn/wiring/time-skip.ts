@@ -11,6 +11,8 @@
  */
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { concat, slice, transpose } from "../../tensor/shape.js";
+import type { StreamPlan } from "../../tensor/stream.js";
+import { delayed, joined } from "../../tensor/stream-moves.js";
 import { sameShape, type Tensor, zeros } from "../../tensor/tensor.js";
 import { checkLengths, checkSize } from "../check.js";
 import { Module } from "../module.js";
@@ -28,6 +30,7 @@ import {
   type WiringOptions,
   withPrefix,
 } from "./sequence-module.js";
+import { INPUT, ofPart, WiringPlan } from "./stream-plan.js";
 
 /** The layer's state as `layer.h` ..., and `past`, its last k outputs, (k, B, outputSize), the latest last. */
 export type TimeSkipState<L extends SequenceModule> = PartState<"layer", StateOf<L>> & { readonly past: Tensor };
@@ -103,6 +106,19 @@ export class TimeSkip<L extends SequenceModule> extends Module {
     const output = outputs.length === 1 ? (outputs[0] as Tensor) : concat(outputs, timeAxis);
     const next = this.#latest(concat([past, output], timeAxis), sizes, lengths);
     return { output, state: { ...withPrefix("layer", inner as StateOf<L>), past: next } };
+  }
+
+  /** How a stream takes single steps, if the layer has such a plan. @internal */
+  streamPlan(): StreamPlan | null {
+    const part = this.layer.streamPlan?.();
+    if (!part || this.forward !== TimeSkip.prototype.forward) return null;
+    const { inputSize, outputSize, distance } = this;
+    const plan = new WiringPlan(inputSize);
+    const past = { name: "past", shape: [distance, 1, outputSize], index: 0 };
+    const both = plan.add(joined([inputSize], outputSize), [INPUT], [past]);
+    const output = plan.addPart(part, both, ofPart("layer"));
+    plan.add(delayed(outputSize, distance), [output], [past]);
+    return plan;
   }
 
   /** The outputs before the first step, in the layout of sequences. */
