@@ -21,8 +21,8 @@ import { exampleOptions, exampleText } from "./common/options.mjs";
 const options = exampleOptions(
   `node examples/ner.mjs [--data FILE --eval FILE] [--vectors FILE] [--epochs N]
 
-Files of CoNLL: a word, a tab and its tag a line (B-person, I-person, O), a blank line after each sentence. WNUT 2017, for
-which the settings are made: https://github.com/leondz/emerging_entities_17 (CC BY 4.0), wnut17train.conll and
+Files of CoNLL: a word a line, its tag in the last column (B-person, I-person, O; IOB1 and BIOES too), a blank line after each
+sentence. WNUT 2017, for which the settings are made: https://github.com/leondz/emerging_entities_17 (CC BY 4.0), wnut17train.conll and
 emerging.dev.conll; word vectors: https://nlp.stanford.edu/projects/glove, glove.6B.50d.txt. Where UNROLLED_DATA names a
 folder with wnut17/train.conll, wnut17/dev.conll and glove-50d/glove.5k.50d.txt, these are taken.
 
@@ -40,7 +40,9 @@ folder with wnut17/train.conll, wnut17/dev.conll and glove-50d/glove.5k.50d.txt,
 async function sentencesOf(text) {
   /** @type {Sentence[]} */
   const found = [];
-  for await (const { columns } of readConll([text])) found.push({ words: columns[0] ?? [], tags: columns[1] ?? [] });
+  for await (const { columns } of readConll([text], { scheme: "BIO" })) {
+    found.push({ words: columns[0] ?? [], tags: columns.at(-1) ?? [] });
+  }
   return found;
 }
 

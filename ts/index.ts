@@ -413,7 +413,15 @@ export { BpeTokenizer, type BpeTokenizerOptions } from "./text/bpe-tokenizer.js"
 export type { BpeMerge } from "./text/bpe-training.js";
 export { ByteTokenizer } from "./text/byte-tokenizer.js";
 export { CharTokenizer, type CharTokenizerOptions, type UnknownCharacter } from "./text/char-tokenizer.js";
-export { type TagRules, type TagSpan, tagRules, tagSpans } from "./text/entity-tags.js";
+export {
+  convertTags,
+  spanTags,
+  type TagRules,
+  type TagScheme,
+  type TagSpan,
+  tagRules,
+  tagSpans,
+} from "./text/entity-tags.js";
 export { type TokenizerReader, tokenizerFromJSON } from "./text/from-json.js";
 export type { TokenDecoder, Tokenizer, TokenizerJSON } from "./text/tokenizer.js";
 export {

@@ -187,6 +187,18 @@ describe("readConll", () => {
     expect(await all(readConll("\n\n"))).toEqual([]);
   });
 
+  it("gives tags in the scheme that is asked for", async () => {
+    // As in CoNLL-2003, where a B stands between two names of a type.
+    const file = "U.N. NNP I-ORG\nofficial NN O\nEkeus NNP I-PER\n\nJim NNP I-PER\nAnn NNP B-PER\n";
+    const tags = async (scheme?: "BIO" | "BIOES" | "IOB1") =>
+      (await all(readConll(file, { scheme }))).map(({ columns }) => columns[2]!.join(" "));
+    expect(await tags()).toEqual(["I-ORG O I-PER", "I-PER B-PER"]);
+    expect(await tags("IOB1")).toEqual(await tags());
+    expect(await tags("BIO")).toEqual(["B-ORG O B-PER", "B-PER B-PER"]);
+    expect(await tags("BIOES")).toEqual(["S-ORG O S-PER", "S-PER S-PER"]);
+    await expect(all(readConll(file, { scheme: "BILOU" as "BIO" }))).rejects.toThrow(ArgumentError);
+  });
+
   it("names line and column of a row that does not fit", async () => {
     await fails(readConll("a\tb\n\nc\td\te\n"), /^line 3, column 5: 3 columns, expected 2$/);
     await fails(readConll("a\tb\nc\u00e9\n"), /^line 2, column 3: 1 columns, expected 2$/);

@@ -94,6 +94,22 @@ describe.each([
   });
 });
 
+it("finds tags of IOB1 where they are its scheme", () => {
+  const named = { ...base, labels: ["O", "I-person", "B-person"] };
+  const words = ["he", "left", "London", "she", "saw", "Paris"];
+  // Scores that prefer B at every word.
+  const tagsOf = (model: u.Tagger) => {
+    model.init({ seed: 1, core, initializer: u.constant(0) });
+    model.head.bias?.write([0, 1, 2]);
+    return model.predict(words).words.map(({ tag }) => tag);
+  };
+  const model = new u.Tagger({ ...named, scheme: "IOB1" });
+  expect(tagsOf(model)).toEqual(["I-person", ...Array(5).fill("B-person")]);
+  expect(tagsOf(new u.Tagger(named))).toEqual(Array(6).fill("B-person"));
+  expect(u.Tagger.from(u.save(model), { core }).config()["scheme"]).toBe("IOB1");
+  expect(() => new u.Tagger({ ...named, scheme: "IOB2" as "BIO" })).toThrow(/scheme/);
+});
+
 it("cuts what it trains on, too, into pieces of maxLength", () => {
   const model = new u.Tagger({ ...everything, maxLength: 2 }).init({ seed: 1, core });
   const batch = model.batches(sentences.slice(0, 1), { batchSize: 9 }).batch(0);

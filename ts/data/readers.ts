@@ -5,6 +5,7 @@
  * columns are code points.
  */
 import { ArgumentError, DataError } from "../errors.js";
+import { checkTagScheme, convertTags, type TagScheme } from "../text/entity-tags.js";
 import { checkCount } from "./check.js";
 import { at, codePoints, type TextSource, textPieces } from "./text-source.js";
 
@@ -125,6 +126,11 @@ export interface ConllOptions extends LineOptions {
   readonly separator?: string | undefined;
   /** Lines that begin with it are left out, `"#"` in CoNLL-U; default: none, as tokens may begin with anything. */
   readonly comment?: string | undefined;
+  /**
+   * Scheme that the tags of the last column come in, whatever the file's is: those of CoNLL-2003 are IOB1. See
+   * {@link convertTags}. Default: as they are.
+   */
+  readonly scheme?: TagScheme | undefined;
 }
 
 /** A sentence of a CoNLL file. */
@@ -138,23 +144,29 @@ export interface ConllSentence {
 /**
  * The sentences of a CoNLL file: one token a line, its columns side by side, and a blank line after each sentence.
  * (Tjong Kim Sang and De Meulder 2003, "Introduction to the CoNLL-2003 shared task".)
- * @throws DataError for a row that has not as many columns as the first one, or an empty column
+ * @throws DataError for a row that has not as many columns as the first one, or an empty column; ArgumentError
  */
 export async function* readConll(
   source: TextSource,
   options: ConllOptions = {},
 ): AsyncGenerator<ConllSentence, void, undefined> {
-  const { comment } = options;
+  const { comment, scheme } = options;
+  if (scheme !== undefined) checkTagScheme("readConll", "scheme", scheme);
   if (options.separator === "") throw new ArgumentError("readConll", "separator", "a character or more", "");
   let separator: string | RegExp | undefined = options.separator;
   let width = 0;
   let line = 0;
   let columns: string[][] = [];
   let start = 0;
+  const sentence = (): ConllSentence => {
+    const tags = columns.at(-1) as string[];
+    const converted = scheme === undefined ? tags : convertTags(tags, scheme);
+    return { columns: [...columns.slice(0, -1), converted], line: start };
+  };
   for await (const text of readLines(source, options)) {
     line++;
     if (/^[ \t]*$/.test(text)) {
-      if (columns.length > 0) yield { columns, line: start };
+      if (columns.length > 0) yield sentence();
       columns = [];
       continue;
     }
@@ -176,7 +188,7 @@ export async function* readConll(
     }
     fields.forEach((field, column) => columns[column]?.push(field));
   }
-  if (columns.length > 0) yield { columns, line: start };
+  if (columns.length > 0) yield sentence();
 }
 
 /** Where field `number` begins; the end of the text when there is no such field. */

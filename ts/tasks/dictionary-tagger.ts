@@ -4,7 +4,7 @@
  * CoNLL-2003 shared task"), whatever the case of their letters. Of several types the most frequent one is taken, of equally
  * frequent ones the first seen.
  */
-import { type TagSpan, tagSpans } from "../text/entity-tags.js";
+import { spanTags, type TagSpan, tagSpans } from "../text/entity-tags.js";
 import { EntityScores } from "../train/metrics/entities.js";
 import type { TaggedSentence } from "./tagger.js";
 
@@ -61,12 +61,7 @@ export class DictionaryTagger {
 
   /** The BIO tags of a sentence. */
   tags(words: readonly string[]): string[] {
-    const tags = words.map(() => "O");
-    for (const { type, start, end } of this.spans(words)) {
-      tags.fill(`I-${type}`, start, end);
-      tags[start] = `B-${type}`;
-    }
-    return tags;
+    return spanTags(this.spans(words), words.length, "BIO");
   }
 
   /** Precision, recall and F1 of entities. */

@@ -151,10 +151,7 @@ export class NaiveBayes {
    * @param options.tokenizers - readers of tokenizers besides those of the package, as `unrolled/huggingface` has one
    * @throws LoadError for anything else
    */
-  static fromJSON(
-    json: unknown,
-    { tokenizers = [] }: { readonly tokenizers?: Iterable<TokenizerReader> } = {},
-  ): NaiveBayes {
+  static fromJSON(json: unknown, options: { readonly tokenizers?: Iterable<TokenizerReader> } = {}): NaiveBayes {
     const { labels, order, smoothing, texts, counts, tokenizer } = objectOf(json, "the data");
     const names = Array.isArray(labels) && labels.every((label) => typeof label === "string") ? labels : bad("labels");
     const areCounts = (row: unknown, least: number): row is number[] =>
@@ -167,8 +164,8 @@ export class NaiveBayes {
       areCounts(row, 0) ? row : bad("counts"),
     ]);
     try {
-      const options = { labels: names, order, smoothing, tokenizer: tokenizerFromJSON(tokenizer, tokenizers) };
-      return new NaiveBayes(options as NaiveBayesOptions, texts, new Map(rows));
+      const given = { labels: names, order, smoothing, tokenizer: tokenizerFromJSON(tokenizer, options.tokenizers) };
+      return new NaiveBayes(given as NaiveBayesOptions, texts, new Map(rows));
     } catch (error) {
       if (isUnrolledError(error)) throw new LoadError("value", `${WHERE}: ${error.message}`);
       throw error;

@@ -29,7 +29,7 @@ import { currentTape } from "../tensor/scope.js";
 import { concat, reshape } from "../tensor/shape.js";
 import { softmax } from "../tensor/softmax.js";
 import { ones, type PlainTensor, type Tensor, tensor } from "../tensor/tensor.js";
-import { type TagRules, type TagSpan, tagRules, tagSpans } from "../text/entity-tags.js";
+import { type TagRules, type TagScheme, type TagSpan, tagRules, tagSpans } from "../text/entity-tags.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { VocabularyTokenizer } from "../text/vocabulary-tokenizer.js";
 import { WORD_SHAPES, wordShape } from "../text/word-shape.js";
@@ -54,6 +54,8 @@ export interface TaggerOptions extends SequenceEncoderOptions {
   readonly split?: WordSplit | undefined;
   /** Names of the tags, two or more. `B-person`, `I-person` and the like mark spans, see `tagSpans`. */
   readonly labels: readonly string[];
+  /** How they mark spans: no sequence that it does not allow is found. Default BIO, or BIOES with an `E` or `S`. */
+  readonly scheme?: TagScheme | undefined;
   /** The characters (code points) that are known, where words are to be read by character too; default: they are not. */
   readonly alphabet?: string | undefined;
   /** Size of the embeddings of characters; default 25. */
@@ -193,7 +195,7 @@ export class Tagger extends SequenceEncoder {
     this.recallBias = recallBias;
     this.maxLength = maxLength;
     this.#options = options;
-    this.#rules = tagRules(labels);
+    this.#rules = tagRules(labels, options.scheme);
   }
 
   /** Logits (B, T, K) of sentences, T words the longest of them, or 1 where all are empty. */
@@ -419,9 +421,9 @@ export class Tagger extends SequenceEncoder {
 
   /** JSON data that, with the tokenizer, make the same model. */
   config(): Readonly<Record<string, unknown>> {
-    const { labels, split, alphabet, characterSize, characterHiddenSize, shapeSize, crf } = this.#options;
+    const { labels, scheme, split, alphabet, characterSize, characterHiddenSize, shapeSize, crf } = this.#options;
     const { unknownDropout, recallBias, maxLength } = this;
-    const own = { labels, split, alphabet, characterSize, characterHiddenSize, shapeSize, crf };
+    const own = { labels, scheme, split, alphabet, characterSize, characterHiddenSize, shapeSize, crf };
     return { ...this.sizes(), ...own, unknownDropout, recallBias, maxLength };
   }
 
@@ -441,6 +443,7 @@ export class Tagger extends SequenceEncoder {
       ...sizesFrom(config, cells),
       tokenizer: config.tokenizer(),
       labels: config.strings("labels"),
+      scheme: config.text("scheme") as TagScheme | undefined,
       split: config.text("split") as WordSplit | undefined,
       alphabet: config.text("alphabet"),
       characterSize: config.number("characterSize"),
