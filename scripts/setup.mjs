@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
-import { gzipSync } from "node:zlib";
 import {
   ask,
   environment,
@@ -123,11 +122,44 @@ function wasmBindgenVersion() {
 async function wasmCore(toolFolders) {
   mkdirSync(generated, { recursive: true });
   const env = environment(...toolFolders);
+  await unpacker(env);
   await wasmBuild("", [], env);
   // A second core, see "relaxed" in CONTRIBUTING.md. Flags of its own, so a folder of its own: cargo keeps one set.
   const flags = 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]';
   const target = fromRoot("crate", "target", "relaxed");
   await wasmBuild("_relaxed", ["--config", flags], { ...env, CARGO_TARGET_DIR: target });
+}
+
+const packerBuild = ["--release", "--quiet", "--locked", "--package", "unrolled-packer"];
+
+/**
+ * What goes into the bundle with the packed core, see crate/packer.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function unpacker(env) {
+  const target = fromRoot("crate", "target");
+  await stage("unpacker", async () => {
+    await runAsync("cargo", ["build", ...packerBuild, "--lib", "--target", wasmTarget], {
+      cwd: fromRoot("crate"),
+      env: { ...env, CARGO_TARGET_DIR: target },
+    });
+    replace("unpacker.wasm", await optimize(readFileSync(join(target, wasmTarget, "release", "unrolled_packer.wasm"))));
+  });
+}
+
+/**
+ * Packs a file of `generated`, beside it.
+ * @param {string} name of the wasm file
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function pack(name, env) {
+  const packed = name.replace(/wasm$/, "packed");
+  const temporary = join(generated, `.${packed}.${process.pid}`);
+  await runAsync("cargo", ["run", ...packerBuild, "--bin", "pack", join(generated, name), temporary], {
+    cwd: fromRoot("crate"),
+    env,
+  });
+  renameSync(temporary, join(generated, packed));
 }
 
 /**
@@ -145,11 +177,12 @@ async function wasmBuild(suffix, options, env) {
   const wasm = await stage(`wasm-opt${suffix}`, () => optimize(readFileSync(join(output, "unrolled_core_bg.wasm"))));
   if (suffix === "") replace("unrolled_core.d.ts", readFileSync(join(output, "unrolled_core.d.ts")));
   replace(`unrolled_core${suffix}_bg.wasm`, wasm);
+  await stage(`pack${suffix}`, () => pack(`unrolled_core${suffix}_bg.wasm`, env));
   replace(
     `unrolled_core${suffix}_bg.d.wasm.ts`,
     "// Made by scripts/setup.mjs; see scripts/inline-wasm.mjs.\n/** The bytes of the core. */\nexport default function coreBytes(): Uint8Array<ArrayBuffer>;\n",
   );
-  console.error(`[core${suffix}] ${wasm.length} bytes of wasm, ${gzipSync(wasm, { level: 9 }).length} gzipped`);
+  console.error(`[core${suffix}] ${wasm.length} bytes of wasm`);
 }
 
 /** Functions of the standard library that put together and print the message of a panic, and what begins one. */

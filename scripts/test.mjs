@@ -6,7 +6,7 @@ import { fromRoot, main, run, Stop, stage } from "./lib.mjs";
 await main(async () => {
   await build();
   const given = process.argv.slice(2);
-  const crate = () => run("cargo", ["test", "--locked"], { cwd: fromRoot("crate") });
+  const crate = () => run("cargo", ["test", "--locked", "--workspace"], { cwd: fromRoot("crate") });
   const suites = {
     ...(given.length === 0 ? { "cargo test": crate } : {}),
     vitest: () => run("vitest", ["run", ...given]),
