@@ -285,6 +285,7 @@ export {
 export { Elman, type ElmanOptions, type OutputActivation, RNN, RNNCell, type RNNOptions } from "./nn/rnn.js";
 export { SinusoidalPositions } from "./nn/sinusoidal-positions.js";
 export { CarriedState, type HiddenState, type LSTMState, type RecurrentState } from "./nn/state.js";
+export { type StreamParts, streamPlan } from "./nn/stream-plan.js";
 export { TransformerLayer, type TransformerLayerOptions } from "./nn/transformer-layer.js";
 export {
   Backwards,

@@ -156,16 +156,21 @@ describe("compareInt8", () => {
     for (let i = 0; i < 150; i++) {
       optimizer.update(() => model.loss(data.batch(0), new CarriedState()), { clipGradNorm: 1 });
     }
-    const { crossEntropy, sameLargest } = compareInt8(model, ids);
+    const comparison = compareInt8(model, ids);
+    const { crossEntropy, sameLargest } = comparison;
     expect(crossEntropy!.float32).toBeCloseTo(model.evaluate(text), 5);
     expect(crossEntropy!.float32).toBeLessThan(0.5);
     expect(Math.abs(crossEntropy!.int8 - crossEntropy!.float32)).toBeLessThan(0.02);
     expect(sameLargest).toBeGreaterThan(0.95);
+    expect(String(comparison)).toContain(`${crossEntropy!.int8.toFixed(4)} nats a token, not`);
   });
 
   it("has no cross-entropy of vectors, nor of one token", () => {
     const layer = new GRU(3, 4).init({ seed: 1 });
-    expect(compareInt8(layer, vectors).crossEntropy).toBeNull();
+    const comparison = compareInt8(layer, vectors);
+    expect(comparison.crossEntropy).toBeNull();
+    const change = ((100 * comparison.rmsError) / comparison.rms).toFixed(2);
+    expect(String(comparison)).toMatch(new RegExp(`^8-bit weights change results by ${change}% .*of the steps$`));
     const model = new LanguageModel({ tokenizer, cell: GRU, hiddenSize: 4 }).init({ seed: 1 });
     expect(compareInt8(model, [3]).crossEntropy).toBeNull();
     expect(() => compareInt8(model, [])).toThrow(ArgumentError);

@@ -119,7 +119,7 @@ describe("the stream of a session", () => {
   function whole(model: Module, count: number): number[] {
     const inputs = Array.from({ length: count }, (_, t) => inputOf(model, t));
     const layer = model as RecurrentLayer<RecurrentState>;
-    const shape = layer.batchFirst ? [1, count, 3] : [count, 1, 3];
+    const shape = layer.batchFirst === false ? [count, 1, 3] : [1, count, 3];
     const result =
       model instanceof LanguageModel
         ? model.run(() => model.forward(new Ids(Int32Array.from(inputs as number[]), [1, count])).logits)

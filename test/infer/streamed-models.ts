@@ -5,6 +5,19 @@ export const tokenizer = u.CharTokenizer.from("abcde");
 
 const model = (options: Omit<u.LanguageModelOptions, "tokenizer">) => new u.LanguageModel({ tokenizer, ...options });
 
+/** A model that says of itself what its parts are. */
+class Denoiser extends u.Module {
+  readonly layers = new u.RecurrentStack([new u.GRU(3, 6), new u.GRUResetBefore(6, 5)]);
+  readonly head = new u.Linear(5, 2, { bias: false });
+  forward(x: u.Tensor, options: { state?: u.StateOf<Denoiser["layers"]> | undefined } = {}) {
+    const { output, state } = this.layers.forward(x, options);
+    return { output: this.head.forward(output), state };
+  }
+  streamPlan() {
+    return u.streamPlan({ recurrent: this.layers, head: this.head });
+  }
+}
+
 const rnn = (input: number, hidden: number) => new u.RNN(input, hidden);
 const residual = { skip: "residual" } as const;
 
@@ -50,6 +63,7 @@ export const models: Readonly<Record<string, () => u.Module>> = {
       ],
       residual,
     ),
+  "a model of one's own": () => new Denoiser(),
   "one-hot tokens of a compiled cell": () => model({ cell: u.RecurrentHighway, hiddenSize: 6, numLayers: 2 }),
   "one-hot tokens without recurrent matrices": () => model({ cell: u.MinLSTM, hiddenSize: 6 }),
   "one-hot tokens that are read beside a matrix": () => model({ cell: u.RGLRU, hiddenSize: 5, numLayers: 2 }),

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { paddedBatches } from "../../ts/data/padded.js";
 import { ArgumentError, DataError, LoadError } from "../../ts/errors.js";
+import { compareInt8 } from "../../ts/infer/compare-int8.js";
+import { Session } from "../../ts/infer/session.js";
 import type { Color, NamedColor } from "../../ts/inspect/swatches.js";
 import { save } from "../../ts/io/model-file.js";
 import { GRU } from "../../ts/nn/gru.js";
@@ -103,6 +105,15 @@ describe("ColorNames", () => {
     expect(scores.colorError).toBeLessThan(15);
     // A colour says more than half of its name.
     expect(scores.nameBitsGivenColor).toBeLessThan(scores.nameBits / 2);
+  });
+
+  it("takes single steps that are the sequence, also with 8-bit weights", () => {
+    const prompt = [V + 2, V, ...tokenizer.encode("red")];
+    const { data } = model.run(() => model.forward(ids([prompt])).logits);
+    const session = new Session(model);
+    expect(prompt.flatMap((id) => [...session.step(id)])).toEqual([...data]);
+    const { rms, rmsError } = compareInt8(model, prompt);
+    expect(rmsError).toBeLessThan(0.05 * rms);
   });
 
   it("draws the same from the same seed", () => {

@@ -14,6 +14,8 @@ export interface Int8Comparison {
   readonly sameLargest: number;
   /** Mean cross-entropy of each token given those before, in nats, for ids (at least two); null for vectors. */
   readonly crossEntropy: { readonly float32: number; readonly int8: number } | null;
+  /** All of it in a line. */
+  toString(): string;
 }
 
 /**
@@ -57,7 +59,22 @@ export function compareInt8(model: Streamable, inputs: ArrayLike<StepInput>): In
     maxError,
     sameLargest: same / inputs.length,
     crossEntropy: typeof inputs[0] === "number" && inputs.length > 1 ? { float32, int8 } : null,
+    toString: inALine,
   };
+}
+
+function inALine(this: Int8Comparison): string {
+  const { rms, rmsError, maxError, sameLargest, crossEntropy } = this;
+  const percent = (part: number): string => `${(100 * part).toFixed(2)}%`;
+  const parts = [
+    `8-bit weights change results by ${percent(rmsError / rms)} (root mean square; at most ${maxError.toPrecision(3)})`,
+    `the largest is the same in ${percent(sameLargest)} of the steps`,
+  ];
+  if (crossEntropy !== null) {
+    const { float32, int8 } = crossEntropy;
+    parts.push(`the cross-entropy is ${int8.toFixed(4)} nats a token, not ${float32.toFixed(4)}`);
+  }
+  return parts.join("; ");
 }
 
 function largest(values: Float32Array): number {

@@ -20,7 +20,7 @@ export type Streamable = Module & {
   ):
     | { readonly output: Tensor; readonly state: RecurrentState }
     | { readonly logits: Tensor; readonly state: RecurrentState };
-  /** How to take single steps in one call of the core; null or absent: they go through `forward`. @internal */
+  /** How to take single steps in one call of the core, see `streamPlan`; null or absent: they go through `forward`. */
   streamPlan?(): StreamPlan | null;
 };
 

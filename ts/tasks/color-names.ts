@@ -23,10 +23,12 @@ import { checkSize } from "../nn/check.js";
 import { Linear } from "../nn/linear.js";
 import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import type { RecurrentState } from "../nn/state.js";
+import { streamPlan } from "../nn/stream-plan.js";
 import { Ids } from "../tensor/ids.js";
 import { currentTape } from "../tensor/scope.js";
 import { concat, slice } from "../tensor/shape.js";
 import { softmax } from "../tensor/softmax.js";
+import type { StreamPlan } from "../tensor/stream.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Likelihood } from "../train/metrics/likelihood.js";
@@ -117,6 +119,12 @@ export class ColorNames extends SequenceEncoder {
   ): { logits: Tensor; state: RecurrentState } {
     const { output, state } = this.rnn.forward(this.drop(this.embedding.forward(ids)), options);
     return { logits: this.head.forward(this.drop(output)), state };
+  }
+
+  /** How a stream takes single steps; null where `forward` is overridden. @internal */
+  streamPlan(): StreamPlan | null {
+    if (this.forward !== ColorNames.prototype.forward) return null;
+    return streamPlan({ embedding: this.embedding, recurrent: this.rnn, head: this.head });
   }
 
   /**

@@ -13,6 +13,7 @@ import { crossEntropy } from "../nn/losses/cross-entropy.js";
 import { type InitOptions, Module } from "../nn/module.js";
 import type { RecurrentLayer, RecurrentOptions } from "../nn/recurrent.js";
 import type { CarriedState, RecurrentState } from "../nn/state.js";
+import { streamPlan } from "../nn/stream-plan.js";
 import { add } from "../tensor/binary.js";
 import { checkProbability, dropout } from "../tensor/dropout.js";
 import { oneHot } from "../tensor/embedding.js";
@@ -20,7 +21,6 @@ import type { Ids } from "../tensor/ids.js";
 import { Parameter } from "../tensor/parameter.js";
 import { currentTape } from "../tensor/scope.js";
 import type { StreamPlan } from "../tensor/stream.js";
-import { LinearStream } from "../tensor/stream-cells.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Config, cellName } from "./config.js";
@@ -204,22 +204,9 @@ export class LanguageModel extends Module {
 
   /** How a stream takes single steps; null where `forward` is overridden. @internal */
   streamPlan(): StreamPlan | null {
-    const layers = this.rnn.streamPlan();
-    if (layers === null || this.forward !== LanguageModel.prototype.forward) return null;
-    const { embedding, head } = this;
-    const top = new LinearStream(
-      head.label,
-      () => head.weight,
-      () => head.bias,
-    );
-    const fields = [...layers.fields, { owner: head, names: ["weight", "bias"] }];
-    if (embedding !== undefined) fields.push({ owner: embedding, names: ["weight"] });
-    return {
-      ...layers,
-      layers: [...layers.layers, { cell: top, states: [], from: [layers.layers.length - 1] }],
-      tokens: { vocabulary: this.tokenizer.size, table: () => embedding?.weight ?? null },
-      fields,
-    };
+    if (this.forward !== LanguageModel.prototype.forward) return null;
+    const { embedding, head, rnn, tokenizer } = this;
+    return streamPlan({ embedding, vocabulary: tokenizer.size, recurrent: rnn, head });
   }
 
   /** Dropout of (B, T, ...). */

@@ -60,33 +60,38 @@ const LINEAR_WORDS = 8;
 /** What stands for it in place of the number of a fused cell. */
 const LINEAR_CELL = 3;
 
+/** A linear layer: weight (K, H) and bias (K). */
+interface LinearLayer {
+  readonly label: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+}
+
 /** A linear layer, whose output lies behind its arguments. */
 export class LinearStream implements StreamCell {
-  readonly where: string;
   readonly words: number;
   readonly output: number;
-  readonly #input: number;
-  readonly #weight: () => Parameter;
-  readonly #bias: () => Parameter | null;
+  readonly #layer: LinearLayer;
 
-  /**
-   * @param weight - gives the weight (K, H) as it is now
-   * @param bias - gives the bias (K)
-   */
-  constructor(where: string, weight: () => Parameter, bias: () => Parameter | null) {
-    [this.output, this.#input] = weight().shape as [number, number];
-    this.where = where;
+  /** @param layer - is looked at when its arguments are filled: its fields may be replaced */
+  constructor(layer: LinearLayer) {
+    this.output = layer.outFeatures;
     this.words = LINEAR_WORDS + this.output;
-    this.#weight = weight;
-    this.#bias = bias;
+    this.#layer = layer;
+  }
+
+  get where(): string {
+    return this.#layer.label;
   }
 
   get version(): number {
-    return this.#weight().version;
+    return this.#layer.weight.version;
   }
 
   fill(core: Core, at: number, { inputs: [x] }: StreamEdges): number {
-    const [weight, bias] = [this.#weight(), this.#bias()];
+    const { weight, bias } = this.#layer;
     operand(weight, this.where, core);
     const packed = weight.pack(0);
     const added = bias === null ? 0 : operand(bias, this.where, core);
@@ -94,7 +99,7 @@ export class LinearStream implements StreamCell {
     const words = core.i32;
     const block = at >>> 2;
     words[block + LINEAR.cell] = LINEAR_CELL;
-    words[block + LINEAR.input] = this.#input;
+    words[block + LINEAR.input] = this.#layer.inFeatures;
     words[block + LINEAR.output] = this.output;
     words[block + LINEAR.packed] = packed;
     words[block + LINEAR.bias] = added;
@@ -104,10 +109,10 @@ export class LinearStream implements StreamCell {
   }
 
   int8Bytes(core: Core): number {
-    return core.raw.ur_int8_bytes(this.output, this.#input) >>> 0;
+    return core.raw.ur_int8_bytes(this.output, this.#layer.inFeatures) >>> 0;
   }
 
   writeInt8(core: Core, at: number, to: number): void {
-    core.raw.ur_int8(core.i32[(at >>> 2) + LINEAR.packed] as number, this.output, this.#input, to);
+    core.raw.ur_int8(core.i32[(at >>> 2) + LINEAR.packed] as number, this.output, this.#layer.inFeatures, to);
   }
 }
