@@ -6,7 +6,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import {
   AdamW,
   barChart,
-  confidenceInterval,
   cosineAnnealing,
   LanguageModel,
   LSTM,
@@ -15,7 +14,14 @@ import {
   train,
   WordTokenizer,
 } from "unrolled";
-import { gardenPathBits, gardenPaths, generatedStory, joinLines, unseenWords } from "./common/garden-paths.mjs";
+import {
+  gardenPaths,
+  generatedStory,
+  joinLines,
+  measureGardenPaths,
+  unseenInGardenPath,
+  unseenWords,
+} from "./common/garden-paths.mjs";
 import { exampleOptions, exampleText } from "./common/options.mjs";
 
 const usage = `node examples/surprisal.mjs [options]
@@ -100,20 +106,7 @@ if (options.svg !== undefined) {
   writeFileSync(options.svg, barChart(rows, { title: "Surprisal", axis: "bits a word" }));
 }
 
-// 4. Garden paths: the verb without a comma before its subject, and with one.
-const known = gardenPaths.filter(
-  ({ clause, subject, verb }) => unseenWords(`${clause} ${subject} ${verb}`, text).length === 0,
-);
-console.log(
-  `\nbits of the last word, ${known.length} of ${gardenPaths.length} garden paths of known words\nno comma   comma  effect`,
-);
-const effects = known.map((item) => {
-  const { ambiguous, comma, effect } = gardenPathBits(model, item);
-  const numbers = [ambiguous, comma, effect].map((bits) => bits.toFixed(2).padStart(8)).join("");
-  console.log(`${numbers}  ${item.clause}(,) ${item.subject} ${item.verb}`);
-  return effect;
-});
-if (effects.length > 1) {
-  const { mean, low, high } = confidenceInterval(effects);
-  console.log(`mean effect ${mean.toFixed(2)} bits, 95% confidence ${low.toFixed(2)} to ${high.toFixed(2)}`);
-}
+// 4. Garden paths: the verb without a comma before its subject, and with one; and the same where there is no garden path.
+const known = gardenPaths.filter((item) => unseenInGardenPath(item, text).length === 0);
+console.log(`\nbits of the last word, ${known.length} of ${gardenPaths.length} garden paths of known words`);
+measureGardenPaths(model, known, console.log);

@@ -8,11 +8,11 @@ import { outputOf } from "./run.js";
 
 const scratch = temporaryFolder();
 
-/** Without a comma, with one, the difference, and the sentence. */
+/** Without a comma, with one, the difference, that of the control, the difference of both, and the sentence. */
 function gardenPathsOf(output: string): { numbers: number[]; sentence: string }[] {
-  return [...output.matchAll(/^ +([\d.]+) +([\d.]+) +(-?[\d.]+) {2}(\w.*\(,\).*)$/gm)].map(([, a, b, c, sentence]) => ({
-    numbers: [a, b, c].map(Number),
-    sentence: sentence ?? "",
+  return [...output.matchAll(/^((?: +-?[\d.]+){5}) {2}(\w.*\(,\).*)$/gm)].map(([, numbers = "", sentence = ""]) => ({
+    numbers: numbers.trim().split(/ +/).map(Number),
+    sentence,
   }));
 }
 
@@ -24,7 +24,7 @@ describe("surprisal.mjs", () => {
       Number(value),
     );
     expect(perplexities).toHaveLength(5);
-    // The sentences have about 70 different words.
+    // The sentences have about 90 different words.
     expect(perplexities.at(-1)).toBeLessThan(8);
     const words = output.split("\n\n")[1]?.split("\n") ?? [];
     expect(words[1]).toMatch(/^ +[\d.]+ {2}The +[\d.]+ {2}The$/);
@@ -36,24 +36,31 @@ describe("surprisal.mjs", () => {
     expect(written.length).toBeGreaterThanOrEqual(24);
     expect(items).toHaveLength(written.length);
     expect(new Set(items.map(({ sentence }) => sentence)).size).toBe(written.length);
-    const effects = items.map(({ numbers: [ambiguous = NaN, comma = NaN, effect = NaN] }) => {
+    for (const { numbers } of items) {
+      const [ambiguous, comma, effect, control, difference] = numbers as [number, number, number, number, number];
       expect(Math.abs(ambiguous - comma - effect)).toBeLessThan(0.016);
-      return effect;
-    });
-    const [, mean, low, high] =
-      /^mean effect ([\d.]+) bits, 95% confidence ([\d.]+) to ([\d.]+)$/m.exec(output)?.map(Number) ?? [];
-    const expected = confidenceInterval(effects);
-    expect(Math.abs((mean as number) - expected.mean)).toBeLessThan(0.02);
-    expect(Math.abs((low as number) - expected.low)).toBeLessThan(0.03);
-    expect(Math.abs((high as number) - expected.high)).toBeLessThan(0.03);
-    expect(low).toBeGreaterThan(1);
+      expect(Math.abs(effect - control - difference)).toBeLessThan(0.016);
+    }
+    const interval = (name: string, column: number) => {
+      const line = new RegExp(`^mean ${name} (-?[\\d.]+) bits, 95% confidence (-?[\\d.]+) to (-?[\\d.]+)$`, "m");
+      const [, mean = NaN, low = NaN, high = NaN] = line.exec(output)?.map(Number) ?? [];
+      const expected = confidenceInterval(items.map(({ numbers }) => numbers[column] as number));
+      expect(Math.abs(mean - expected.mean)).toBeLessThan(0.02);
+      expect(Math.abs(low - expected.low)).toBeLessThan(0.03);
+      expect(Math.abs(high - expected.high)).toBeLessThan(0.03);
+      return { mean, low };
+    };
+    // In this language nothing but a garden path makes the comma matter.
+    expect(interval("effect", 2).low).toBeGreaterThan(1);
+    expect(interval("control", 3).mean).toBeLessThan(0.5);
+    expect(interval("difference", 4).low).toBeGreaterThan(0.8);
     const picture = parseSvg(readFileSync(svg, "utf8"));
     expect(elementsOf(picture, "g")).toHaveLength(7 + 3);
   });
 
   it("takes a text and a model of the command, and leaves out garden paths of words that these lack", async () => {
     const story =
-      "When the count left, the prince smiled.\n\nThe prince smiled. When the count left, he fell.\n\n".repeat(20);
+      "When the count left, the prince smiled.\n\nThe prince arrived. When the count left, he fell.\n\n".repeat(20);
     const text = fileIn(scratch, "story.txt", story);
     const model = resolve(scratch, "words.safetensors");
     const args = ["train", text, "--tokens", "word", ...tiny, "--updates", "20", "--out", model, "--quiet"];
@@ -61,7 +68,9 @@ describe("surprisal.mjs", () => {
     const output = await outputOf("surprisal.mjs", "--data", text, "--model", model);
     expect(output).toContain("never seen in training: horse, raced, past, barn, shot, in");
     expect(output).toContain("1 of 36 garden paths of known words");
-    expect(gardenPathsOf(output).map(({ sentence }) => sentence)).toEqual(["When the count left(,) the prince smiled"]);
+    expect(gardenPathsOf(output).map(({ sentence }) => sentence)).toEqual([
+      "When the count left/arrived(,) the prince smiled",
+    ]);
     expect(output).not.toContain("mean effect");
   });
 
