@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { compareInt8 } from "../../ts/infer/compare-int8.js";
 import { generate } from "../../ts/infer/generate.js";
 import { save } from "../../ts/io/model-file.js";
 import { LSTM } from "../../ts/nn/lstm.js";
@@ -98,6 +99,23 @@ describe("unrolled sample", () => {
     expect(events[0]).toEqual({ kind: "start", model, prompt: "", seed: 2 });
     expect(events.at(-1)).toMatchObject({ kind: "end", characters: 300 });
     expect(events.flatMap(({ text = "" }) => text).join("")).toBe(plain.stdout.slice(0, -1));
+  });
+
+  it("multiplies 8-bit weights, and says what they change", async () => {
+    const args = ["sample", model, "--int8", "--length", "200", "--seed", "2"];
+    const { code, stdout, stderr } = await unrolled(args);
+    expect(code).toBe(0);
+    const lm = LanguageModel.from(readFileSync(model));
+    const text = [...generate(lm, "", { maxTokens: 200, temperature: 0.8, seed: 2, weights: "int8" })].join("");
+    expect(stdout).toBe(`${text}\n`);
+    const changes = compareInt8(lm, lm.tokenizer.encode(text));
+    expect(stderr).toBe(`on this text, ${changes}\n`);
+    expect(changes.rmsError).toBeGreaterThan(0);
+    const { stdout: json } = await unrolled([...args, "--json"]);
+    const end = JSON.parse(json.trimEnd().split("\n").at(-1)!);
+    expect(end).toMatchObject({ kind: "end", characters: 200, int8: JSON.parse(JSON.stringify(changes)) });
+    const nothing = await unrolled(["sample", model, "--int8", "--length", "0"]);
+    expect(nothing).toMatchObject({ code: 0, stdout: "\n", stderr: "" });
   });
 
   it("says nothing when its reader has gone", async () => {

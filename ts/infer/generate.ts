@@ -1,9 +1,10 @@
 import { ArgumentError } from "../errors.js";
 import { beginSession, type PromptState, type TextModel } from "./prompt.js";
 import { Sampler, type SamplingOptions } from "./sampling.js";
+import type { SessionOptions } from "./session.js";
 
 /** Options of {@link generate}. */
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplingOptions, SessionOptions {
   /** Tokens at most, those of the prompt not counted; default 500. */
   readonly maxTokens?: number | undefined;
   /** Ends the text before the first occurrence of this, or of any of these; it may span tokens. */
@@ -19,7 +20,8 @@ export interface GenerateOptions extends SamplingOptions {
  *
  * A piece has at least one character; a character of several tokens comes whole. An empty prompt starts as after a line
  * feed, or `<eos>` where that ends the lines, or, if the vocabulary has neither, with a token drawn from all with equal chances.
- * @throws TokenizerError when the prompt has a character that the vocabulary lacks
+ * @throws TokenizerError when the prompt has a character that the vocabulary lacks; ArgumentError for 8-bit weights of a
+ *   model that a `Session` does not run with them
  */
 export function generate(
   model: TextModel,
@@ -31,13 +33,13 @@ export function generate(
   const stops = typeof stop === "string" ? [stop] : stop;
   if (stops.includes("")) throw new ArgumentError("generate", "stop", "strings that are not empty", "");
   const sampler = new Sampler({ ...options, core: model.core });
-  return pieces(model, model.tokenizer.encode(prompt), options.after, maxTokens, stops, sampler);
+  return pieces(model, model.tokenizer.encode(prompt), options, maxTokens, stops, sampler);
 }
 
 function* pieces(
   model: TextModel,
   prompt: Int32Array,
-  after: PromptState | undefined,
+  { after, weights }: GenerateOptions,
   maxTokens: number,
   stops: readonly string[],
   sampler: Sampler,
@@ -45,7 +47,7 @@ function* pieces(
   const decoder = model.tokenizer.decoder();
   if (after !== undefined) sampler.observe(after.tokens);
   sampler.observe(prompt);
-  const { session, logits } = beginSession(model, prompt, after);
+  const { session, logits } = beginSession(model, prompt, after, { weights });
   let held = "";
   try {
     for (let count = 0; count < maxTokens; count++) {

@@ -7,7 +7,7 @@ import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } fro
 import type { Module } from "../nn/module.js";
 import type { PlainTensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { Session, type Streamable } from "./session.js";
+import { Session, type SessionOptions, type Streamable } from "./session.js";
 
 /** A model that continues text: a {@link Streamable} of ids, with its tokenizer. */
 export type TextModel = Streamable & { readonly tokenizer: Tokenizer };
@@ -46,9 +46,10 @@ export function beginSession(
   model: TextModel,
   prompt: Int32Array,
   after: PromptState | undefined,
+  options: SessionOptions = {},
 ): { session: Session; logits: Float32Array } {
   const { tokenizer } = model;
-  const session = new Session(model);
+  const session = new Session(model, options);
   try {
     session.restore(after?.state);
     const logits =
