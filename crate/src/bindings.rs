@@ -789,6 +789,12 @@ pub unsafe extern "C" fn ur_clamp(n: usize, x: *mut f32, limit: f32) {
 
 // Matrix products: see crate::gemm.
 
+/// Takes tiles for registers of 256 bits from now on, see [`gemm::kernel::wide_tiles`].
+#[no_mangle]
+pub extern "C" fn ur_wide_tiles() {
+    gemm::kernel::wide_tiles(true);
+}
+
 /// Bytes of a weight matrix (rows, columns) packed for y = x W^T (kind 0) or dx = dy W (kind 1).
 #[no_mangle]
 pub extern "C" fn ur_packed_bytes(kind: u32, rows: usize, columns: usize) -> usize {

@@ -28,6 +28,7 @@ export class Core extends Memory {
   constructor(module: WebAssembly.Module) {
     super(instantiate(module));
     this.#module = module;
+    if (wideTiles) this.raw.ur_wide_tiles();
   }
 
   /** Whether a trap ended a computation; parameters can still be read. */
@@ -93,6 +94,16 @@ export class Core extends Memory {
 
 let compiled: WebAssembly.Module | undefined;
 let shared: Core | undefined;
+let wideTiles = false;
+
+/** Options of {@link loadCore}. */
+export interface CoreOptions {
+  /**
+   * Computes matrix products in tiles for registers of 256 bits, in all cores from now on: twice as fast where the engine
+   * joins pairs of 128-bit instructions, slower everywhere else. The bits stay. Default false.
+   */
+  readonly wideTiles?: boolean | undefined;
+}
 
 /** The default core, loaded on first use (never at import). */
 export function getCore(): Core {
@@ -116,10 +127,14 @@ export function createCore(module: WebAssembly.Module | null = null): Core {
  *   portable one
  * @throws ArgumentError for another build when there is a core already
  */
-export async function loadCore(module: WebAssembly.Module | null = null): Promise<Core> {
+export async function loadCore(
+  module: WebAssembly.Module | null = null,
+  { wideTiles: wide = wideTiles }: CoreOptions = {},
+): Promise<Core> {
   if (module !== null && compiled !== undefined && compiled !== module) {
     throw new ArgumentError("loadCore", "module", "given before the first core is made", module);
   }
   compiled ??= module ?? (await compileCoreAsync());
+  wideTiles = wide;
   return getCore();
 }

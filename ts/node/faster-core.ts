@@ -9,8 +9,9 @@ export interface FasterCoreOptions {
    */
   readonly relaxed?: boolean | undefined;
   /**
-   * Asks V8 to join pairs of 128-bit instructions into 256-bit ones, an experiment of theirs, from Node 24 on. The bits
-   * stay. Default false.
+   * Asks V8 to join pairs of 128-bit instructions into 256-bit ones, an experiment of theirs, from Node 24 on, and takes
+   * tiles of matrix products that make use of it: up to twice as fast on processors with AVX2. The bits stay. Default
+   * false.
    */
   readonly revectorize?: boolean | undefined;
 }
@@ -42,10 +43,10 @@ export async function loadFasterCore({
 }: FasterCoreOptions = {}): Promise<FasterCore> {
   const { relaxedCore, supportsRelaxedSimd } = await import("../core/relaxed.js");
   const { v8 } = process.versions as { readonly v8?: string };
-  const canRevectorize = Number.parseInt(v8 ?? "0", 10) >= FIRST_REVECTORIZING_V8;
+  const joins = revectorize && Number.parseInt(v8 ?? "0", 10) >= FIRST_REVECTORIZING_V8;
   // Only Node 20 lacks it without the flag.
   if (relaxed && !supportsRelaxedSimd()) setFlagsFromString("--experimental-wasm-relaxed-simd");
-  if (revectorize && canRevectorize) setFlagsFromString("--experimental-wasm-revectorize");
+  if (joins) setFlagsFromString("--experimental-wasm-revectorize");
   const module = relaxed ? await relaxedCore() : null;
-  return { core: await loadCore(module), relaxed: module !== null, revectorize: revectorize && canRevectorize };
+  return { core: await loadCore(module, { wideTiles: joins }), relaxed: module !== null, revectorize: joins };
 }

@@ -5,13 +5,34 @@
 //!
 //! Sizes follow the engines: V8 has fifteen usable vector registers and hoists the loads of a basic block ahead of its
 //! arithmetic, so accumulators, broadcasts and the panel row must fit together. Two rows of sixteen columns do
-//! (8 + 2 + 4), and so does one row with k unrolled by two (4 + 2 + 8); wider tiles spill.
+//! (8 + 2 + 4), and so does one row with k unrolled by two (4 + 2 + 8); wider tiles spill. Fused additions, which take
+//! longer, want more sums at once: one row takes two panels then.
+//!
+//! Where the engine joins pairs of 128-bit instructions (V8's `--experimental-wasm-revectorize`) all that takes half the
+//! registers, and half as many sums are under way: [`wide_tiles`] doubles the tiles. For the engine to find the pairs
+//! their loads have one base and constant offsets, which `-disable-lsr` in .cargo/config.toml keeps, and their stores
+//! follow one another.
 
 use crate::simd::{Lane, WIDTH};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Columns in a panel.
 pub const PANEL: usize = 16;
 const LANES: usize = PANEL / WIDTH;
+
+/// Whether fused additions are compiled in.
+const FUSED: bool = cfg!(target_feature = "relaxed-simd");
+
+static WIDE: AtomicBool = AtomicBool::new(false);
+
+/// Takes the tiles for registers of 256 bits from now on, or those for 128; the bits stay.
+pub fn wide_tiles(on: bool) {
+    WIDE.store(on, Ordering::Relaxed);
+}
+
+fn wide() -> bool {
+    WIDE.load(Ordering::Relaxed)
+}
 
 #[inline(always)]
 unsafe fn load_row<L: Lane>(from: *const L::Elem) -> [L; LANES] {
@@ -31,9 +52,9 @@ fn multiply_add<L: Lane>(acc: [L; LANES], x: L, b: [L; LANES]) -> [L; LANES] {
     [x.mul_add(b[0], acc[0]), x.mul_add(b[1], acc[1]), x.mul_add(b[2], acc[2]), x.mul_add(b[3], acc[3])]
 }
 
-/// Two rows: `c[r][0..16] = init[r][0..16] + sum_k a[r][k] panel[k][0..16]`.
+/// `R` rows: `c[r][0..16] = init[r][0..16] + sum_k a[r][k] panel[k][0..16]`.
 #[inline(always)]
-unsafe fn tile_two<L: Lane>(
+unsafe fn tile<L: Lane, const R: usize>(
     depth: usize,
     a: *const L::Elem,
     lda: usize,
@@ -43,46 +64,91 @@ unsafe fn tile_two<L: Lane>(
     c: *mut L::Elem,
     ldc: usize,
 ) {
-    let mut first = load_row::<L>(init);
-    let mut second = load_row::<L>(init.add(init_stride));
-    let (mut a0, mut a1, mut row) = (a, a.add(lda), panel);
+    let mut acc: [[L; LANES]; R] = core::array::from_fn(|r| load_row::<L>(init.add(r * init_stride)));
+    let mut a: [*const L::Elem; R] = core::array::from_fn(|r| a.add(r * lda));
+    let mut row = panel;
     let end = panel.add(depth * PANEL);
     while row != end {
         let b = load_row::<L>(row);
-        first = multiply_add(first, L::splat(*a0), b);
-        second = multiply_add(second, L::splat(*a1), b);
-        a0 = a0.add(1);
-        a1 = a1.add(1);
+        for r in 0..R {
+            acc[r] = multiply_add(acc[r], L::splat(*a[r]), b);
+            a[r] = a[r].add(1);
+        }
         row = row.add(PANEL);
     }
-    store_row(first, c);
-    store_row(second, c.add(ldc));
+    let mut to = c;
+    for acc in acc {
+        store_row(acc, to);
+        to = to.add(ldc);
+    }
 }
 
-/// One row.
+/// One row against `P` panels `stride` apart: `c[0..16 P] = init[0..16 P] + sum_k a[k] panels[k][0..16 P]`.
 #[inline(always)]
-unsafe fn tile_one<L: Lane>(
+unsafe fn tile_row<L: Lane, const P: usize>(
     depth: usize,
     a: *const L::Elem,
-    panel: *const L::Elem,
+    panels: *const L::Elem,
+    stride: usize,
     init: *const L::Elem,
     c: *mut L::Elem,
 ) {
-    let mut acc = load_row::<L>(init);
-    let (mut x, mut row) = (a, panel);
-    let end = panel.add((depth & !1) * PANEL);
+    let mut acc: [[L; LANES]; P] = core::array::from_fn(|p| load_row::<L>(init.add(p * PANEL)));
+    // One panel alone: two steps at once.
+    let unroll = if P == 1 { 2 } else { 1 };
+    let (mut x, mut row) = (a, panels);
+    let end = panels.add(depth / unroll * unroll * PANEL);
     while row != end {
-        let b0 = load_row::<L>(row);
-        let b1 = load_row::<L>(row.add(PANEL));
-        acc = multiply_add(acc, L::splat(*x), b0);
-        acc = multiply_add(acc, L::splat(*x.add(1)), b1);
-        x = x.add(2);
-        row = row.add(2 * PANEL);
+        for (p, acc) in acc.iter_mut().enumerate() {
+            let row = row.add(p * stride);
+            *acc = multiply_add(*acc, L::splat(*x), load_row::<L>(row));
+            if unroll == 2 {
+                *acc = multiply_add(*acc, L::splat(*x.add(1)), load_row::<L>(row.add(PANEL)));
+            }
+        }
+        x = x.add(unroll);
+        row = row.add(unroll * PANEL);
     }
-    if depth & 1 == 1 {
-        acc = multiply_add(acc, L::splat(*x), load_row::<L>(row));
+    if depth % unroll == 1 {
+        for (p, acc) in acc.iter_mut().enumerate() {
+            *acc = multiply_add(*acc, L::splat(*x), load_row::<L>(row.add(p * stride)));
+        }
     }
-    store_row(acc, c);
+    let mut to = c;
+    for acc in acc {
+        store_row(acc, to);
+        to = to.add(PANEL);
+    }
+}
+
+/// One row against `count` whole panels `stride` apart.
+///
+/// # Safety
+/// `a` has `depth` elements; each panel has `depth` rows of 16; `init` and `c`, which may be the same, have 16 elements a
+/// panel, one after the other.
+#[inline(never)]
+pub unsafe fn row_panels<L: Lane>(
+    count: usize,
+    depth: usize,
+    a: *const L::Elem,
+    panels: *const L::Elem,
+    stride: usize,
+    init: *const L::Elem,
+    c: *mut L::Elem,
+) {
+    let mut p = 0;
+    while wide() && p + 4 <= count {
+        tile_row::<L, 4>(depth, a, panels.add(p * stride), stride, init.add(p * PANEL), c.add(p * PANEL));
+        p += 4;
+    }
+    while FUSED && p + 2 <= count {
+        tile_row::<L, 2>(depth, a, panels.add(p * stride), stride, init.add(p * PANEL), c.add(p * PANEL));
+        p += 2;
+    }
+    while p < count {
+        tile_row::<L, 1>(depth, a, panels.add(p * stride), stride, init.add(p * PANEL), c.add(p * PANEL));
+        p += 1;
+    }
 }
 
 /// `rows` rows against one whole panel. Not inlined: a caller with a loop over time would otherwise spend its whole
@@ -105,12 +171,16 @@ pub unsafe fn panel_rows<L: Lane>(
     ldc: usize,
 ) {
     let mut r = 0;
+    while wide() && r + 4 <= rows {
+        tile::<L, 4>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
+        r += 4;
+    }
     while r + 2 <= rows {
-        tile_two::<L>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
+        tile::<L, 2>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
         r += 2;
     }
     if r < rows {
-        tile_one::<L>(depth, a.add(r * lda), panel, init.add(r * init_stride), c.add(r * ldc));
+        tile_row::<L, 1>(depth, a.add(r * lda), panel, 0, init.add(r * init_stride), c.add(r * ldc));
     }
 }
 
@@ -136,7 +206,7 @@ pub unsafe fn panel_rows_edge<L: Lane>(
     let edge: *mut L::Elem = tile.as_mut_ptr().cast();
     for r in 0..rows {
         core::ptr::copy_nonoverlapping(init.add(r * init_stride), edge, columns);
-        tile_one::<L>(depth, a.add(r * lda), panel, edge, edge);
+        tile_row::<L, 1>(depth, a.add(r * lda), panel, 0, edge, edge);
         core::ptr::copy_nonoverlapping(edge, c.add(r * ldc), columns);
     }
 }

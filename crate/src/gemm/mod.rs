@@ -17,7 +17,7 @@ pub mod pack;
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, Real, WIDTH};
 use core::ptr::null_mut;
-use kernel::{panel_rows, panel_rows_edge, PANEL};
+use kernel::{panel_rows, panel_rows_edge, row_panels, PANEL};
 use pack::{pack_and_sum_rows, pack_rows, pack_transposed, packed_len, transpose, transpose_add, Gates};
 
 /// k is worked in blocks of this size, so that a panel stays in the first-level cache,
@@ -61,7 +61,21 @@ pub unsafe fn gemm<L: Lane>(
         for row in (0..rows).step_by(HEIGHT_BLOCK) {
             let height = (rows - row).min(HEIGHT_BLOCK);
             let a = a.add(row * lda + k);
-            for column in (0..columns).step_by(PANEL) {
+            let mut first = 0;
+            if height == 1 {
+                let c = c.add(row * ldc);
+                first = columns / PANEL * PANEL;
+                let from: *const L::Elem = match init {
+                    Init::Row(row) if k == 0 => row,
+                    Init::Zero if k == 0 => {
+                        fill_zero::<L>(c, first);
+                        c
+                    }
+                    _ => c,
+                };
+                row_panels::<L>(columns / PANEL, block, a, packed.add(k * PANEL), depth * PANEL, from, c);
+            }
+            for column in (first..columns).step_by(PANEL) {
                 let c = c.add(row * ldc + column);
                 let (from, stride): (*const L::Elem, usize) = match init {
                     _ if k > 0 => (c, ldc),
@@ -440,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_row_has_the_same_bits_alone_and_among_others() {
-        let (rows, depth, columns) = (7, 523, 37);
+        let (rows, depth, columns) = (7, 523, 101);
         let a: Vec<f32> = numbers(rows * depth, 6).iter().map(|&x| x as f32).collect();
         let w: Vec<f32> = numbers(columns * depth, 7).iter().map(|&x| x as f32).collect();
         let bias: Vec<f32> = numbers(columns, 8).iter().map(|&x| x as f32).collect();
@@ -449,9 +463,22 @@ mod tests {
         // SAFETY: the vectors have the sizes named.
         unsafe {
             pack_transposed::<F32x4>(w.as_ptr(), depth, Gates::plain(columns), depth, packed.as_mut_ptr());
-            linear_forward::<F32x4>(rows, depth, columns, a.as_ptr(), packed.as_ptr(), bias.as_ptr(), all.as_mut_ptr());
         }
-        for row in 0..rows {
+        for (row, wide) in (0..rows).flat_map(|row| [(row, false), (row, true)]) {
+            kernel::wide_tiles(wide);
+            all.fill(f32::NAN);
+            // SAFETY: as above.
+            unsafe {
+                linear_forward::<F32x4>(
+                    rows,
+                    depth,
+                    columns,
+                    a.as_ptr(),
+                    packed.as_ptr(),
+                    bias.as_ptr(),
+                    all.as_mut_ptr(),
+                );
+            }
             let mut one = vec![0.0f32; columns];
             // SAFETY: as above, one row.
             unsafe {
@@ -466,5 +493,6 @@ mod tests {
                 .collect();
             assert_eq!(bits(&one), bits(&plain));
         }
+        kernel::wide_tiles(false);
     }
 }
