@@ -76,10 +76,10 @@ unsafe fn tile<L: Lane, const R: usize>(
         }
         row = row.add(PANEL);
     }
-    let mut to = c;
-    for acc in acc {
+    let mut to = c.add(R * ldc);
+    for acc in acc.into_iter().rev() {
+        to = to.sub(ldc);
         store_row(acc, to);
-        to = to.add(ldc);
     }
 }
 
