@@ -53,6 +53,22 @@ describe("the relaxed core", () => {
     });
   });
 
+  it("has the same bits in tiles for wider registers", () => {
+    const core = createCore(relaxedCoreSync());
+    const random = randomNumbers(9);
+    const numbers = (length: number) => Float32Array.from({ length }, () => random() - 0.5);
+    const [k, n] = [530, 101];
+    const right = numbers(k * n);
+    const products = (rows: number, left: Float32Array) =>
+      runScope(core, () => matmul(tensor(left, [rows, k], core), tensor(right, [k, n], core)).toArray());
+    const left = Array.from({ length: 11 }, (_, i) => numbers((i + 1) * k));
+    const narrow = left.map((rows, i) => products(i + 1, rows));
+    core.raw.ur_wide_tiles();
+    left.forEach((rows, i) => {
+      expect(products(i + 1, rows)).toEqual(narrow[i]);
+    });
+  });
+
   it("trains like the portable one, but for roundings", async () => {
     const { compileCore } = await import("../../ts/core/loader.js");
     const random = randomNumbers(5);

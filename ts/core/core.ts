@@ -99,8 +99,8 @@ let wideTiles = false;
 /** Options of {@link loadCore}. */
 export interface CoreOptions {
   /**
-   * Computes matrix products in tiles for registers of 256 bits, in all cores from now on: twice as fast where the engine
-   * joins pairs of 128-bit instructions, slower everywhere else. The bits stay. Default false.
+   * Computes matrix products in tiles for registers of 256 bits, in all relaxed cores from now on: up to twice as fast
+   * where the engine joins pairs of 128-bit instructions, slower everywhere else. The bits stay. Default false.
    */
   readonly wideTiles?: boolean | undefined;
 }

@@ -10,7 +10,8 @@
 //! da = (dr, dz, dn)    du = (dr, dz, dn r)    dh_prev = dh z + W_hh^T du
 //! ```
 
-use super::{Cell, Step};
+use super::{sigmoid_row, tanh_row, Cell, Step};
+use crate::gemm::add_row;
 use crate::simd::{Lane, WIDTH};
 
 pub struct Gru;
@@ -28,15 +29,18 @@ impl<L: Lane> Cell<L> for Gru {
         for row in 0..s.rows {
             let (a, u) = (s.gates.add(row * s.gate_stride), s.recurrent.add(row * s.gate_stride));
             let (h_prev, h) = (s.h_prev.add(row * s.state_stride), s.h.add(row * s.state_stride));
+            add_row::<L>(u, a, 2 * n);
+            sigmoid_row::<L>(a, a, 2 * n);
+            let new = a.add(2 * n);
             for unit in (0..n).step_by(WIDTH) {
-                let (at_r, at_z, at_n) = (a.add(unit), a.add(n + unit), a.add(2 * n + unit));
-                let reset = (L::load(at_r) + L::load(u.add(unit))).sigmoid();
-                let update = (L::load(at_z) + L::load(u.add(n + unit))).sigmoid();
-                let new = (L::load(at_n) + reset * L::load(u.add(2 * n + unit))).tanh();
-                reset.store(at_r);
-                update.store(at_z);
-                new.store(at_n);
-                ((one - update) * new + update * L::load(h_prev.add(unit))).store(h.add(unit));
+                let reset = L::load(a.add(unit));
+                (L::load(new.add(unit)) + reset * L::load(u.add(2 * n + unit))).store(new.add(unit));
+            }
+            tanh_row::<L>(new, new, n);
+            for unit in (0..n).step_by(WIDTH) {
+                let update = L::load(a.add(n + unit));
+                let kept = update * L::load(h_prev.add(unit));
+                ((one - update) * L::load(new.add(unit)) + kept).store(h.add(unit));
             }
         }
     }

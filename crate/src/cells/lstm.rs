@@ -27,9 +27,9 @@ impl<L: Lane> Cell<L> for Lstm {
         let n = s.hidden;
         for row in 0..s.rows {
             let a = s.gates.add(row * s.gate_stride);
-            sigmoid_row::<L>(a, 2 * n);
-            tanh_row::<L>(a.add(2 * n), n);
-            sigmoid_row::<L>(a.add(3 * n), n);
+            sigmoid_row::<L>(a, a, 2 * n);
+            tanh_row::<L>(a.add(2 * n), a.add(2 * n), n);
+            sigmoid_row::<L>(a.add(3 * n), a.add(3 * n), n);
             let (c_prev, c) = (s.c_prev.add(row * n), s.c.add(row * n));
             let (squashed, h) = (s.squashed.add(row * n), s.h.add(row * s.state_stride));
             for unit in (0..n).step_by(WIDTH) {
@@ -38,7 +38,7 @@ impl<L: Lane> Cell<L> for Lstm {
                 memory.store(c.add(unit));
                 memory.store(squashed.add(unit));
             }
-            tanh_row::<L>(squashed, n);
+            tanh_row::<L>(squashed, squashed, n);
             for unit in (0..n).step_by(WIDTH) {
                 (L::load(a.add(3 * n + unit)) * L::load(squashed.add(unit))).store(h.add(unit));
             }

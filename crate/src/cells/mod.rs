@@ -63,18 +63,30 @@ pub trait Cell<L: Lane> {
     unsafe fn backward(step: &Step<L::Elem>);
 }
 
-/// The logistic function in place, whole lanes. One function a loop: its constants then stay in registers.
+/// The logistic function, whole lanes; `to` may be `x`. One function a loop: its constants then stay in registers.
 #[inline(never)]
-unsafe fn sigmoid_row<L: Lane>(x: *mut L::Elem, count: usize) {
-    for i in (0..count).step_by(WIDTH) {
-        L::load(x.add(i)).sigmoid().store(x.add(i));
-    }
+unsafe fn sigmoid_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
+    squash::<L>(x, to, count, L::sigmoid);
 }
 
 /// As [`sigmoid_row`].
 #[inline(never)]
-unsafe fn tanh_row<L: Lane>(x: *mut L::Elem, count: usize) {
-    for i in (0..count).step_by(WIDTH) {
-        L::load(x.add(i)).tanh().store(x.add(i));
+unsafe fn tanh_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
+    squash::<L>(x, to, count, L::tanh);
+}
+
+/// Two lanes at once, read before they are written, which an engine can join: see [`crate::gemm::kernel`].
+#[inline(always)]
+unsafe fn squash<L: Lane>(mut x: *const L::Elem, mut to: *mut L::Elem, count: usize, f: impl Fn(L) -> L) {
+    let end = x.add(count & !(2 * WIDTH - 1));
+    while x != end {
+        let (first, second) = (f(L::load(x)), f(L::load(x.add(WIDTH))));
+        first.store(to);
+        second.store(to.add(WIDTH));
+        x = x.add(2 * WIDTH);
+        to = to.add(2 * WIDTH);
+    }
+    if count & WIDTH != 0 {
+        f(L::load(x)).store(to);
     }
 }

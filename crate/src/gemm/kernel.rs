@@ -9,9 +9,10 @@
 //! longer, want more sums at once: one row takes two panels then.
 //!
 //! Where the engine joins pairs of 128-bit instructions (V8's `--experimental-wasm-revectorize`) all that takes half the
-//! registers, and half as many sums are under way: [`wide_tiles`] doubles the tiles. For the engine to find the pairs
-//! their loads have one base and constant offsets, which `-disable-lsr` in .cargo/config.toml keeps, and their stores
-//! follow one another.
+//! registers, and half as many sums are under way: [`wide_tiles`] takes more rows, or panels, at once, in the relaxed
+//! build, which alone is worth the bytes. For the engine to find the pairs their loads have one base and constant
+//! offsets, which `-disable-lsr` in .cargo/config.toml keeps, and the stores of a row follow one another, which here
+//! takes writing the last row first (the engine's `--trace-wasm-revectorize` tells).
 
 use crate::simd::{Lane, WIDTH};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,7 @@ const FUSED: bool = cfg!(target_feature = "relaxed-simd");
 
 static WIDE: AtomicBool = AtomicBool::new(false);
 
-/// Takes the tiles for registers of 256 bits from now on, or those for 128; the bits stay.
+/// Takes the tiles for registers of 256 bits from now on, or those for 128, if fused; the bits stay.
 pub fn wide_tiles(on: bool) {
     WIDE.store(on, Ordering::Relaxed);
 }
@@ -137,7 +138,7 @@ pub unsafe fn row_panels<L: Lane>(
     c: *mut L::Elem,
 ) {
     let mut p = 0;
-    while wide() && p + 4 <= count {
+    while FUSED && wide() && p + 4 <= count {
         tile_row::<L, 4>(depth, a, panels.add(p * stride), stride, init.add(p * PANEL), c.add(p * PANEL));
         p += 4;
     }
@@ -171,9 +172,16 @@ pub unsafe fn panel_rows<L: Lane>(
     ldc: usize,
 ) {
     let mut r = 0;
-    while wide() && r + 4 <= rows {
-        tile::<L, 4>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
-        r += 4;
+    if FUSED && wide() {
+        // Six rows once, where two would be left over.
+        if rows % 4 == 2 && rows > 2 {
+            tile::<L, 6>(depth, a, lda, panel, init, init_stride, c, ldc);
+            r = 6;
+        }
+        while r + 4 <= rows {
+            tile::<L, 4>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
+            r += 4;
+        }
     }
     while r + 2 <= rows {
         tile::<L, 2>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
