@@ -179,7 +179,16 @@ pub unsafe fn panel_rows<L: Lane>(
             r = 6;
         }
         while r + 4 <= rows {
-            tile::<L, 4>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
+            tile::<L, 4>(
+                depth,
+                a.add(r * lda),
+                lda,
+                panel,
+                init.add(r * init_stride),
+                init_stride,
+                c.add(r * ldc),
+                ldc,
+            );
             r += 4;
         }
     }
