@@ -14,21 +14,25 @@ export interface TokenizerReader {
   fromJSON(json: unknown): Tokenizer;
 }
 
+/** Of the package's own. */
+const READERS: readonly TokenizerReader[] = [
+  { kind: "char", fromJSON: (json) => CharTokenizer.fromJSON(json) },
+  { kind: "byte", fromJSON: (json) => ByteTokenizer.fromJSON(json) },
+  { kind: "bpe", fromJSON: (json) => BpeTokenizer.fromJSON(json) },
+  { kind: "word", fromJSON: (json) => WordTokenizer.fromJSON(json) },
+  { kind: "vocabulary", fromJSON: (json) => VocabularyTokenizer.fromJSON(json) },
+];
+
 /**
  * Makes the tokenizer that wrote this JSON data. Throws `TokenizerError` when the data are not a tokenizer's.
  * @param more - readers of kinds besides those of the package
  */
 export function tokenizerFromJSON(json: unknown, more: Iterable<TokenizerReader> = []): Tokenizer {
   const kind = typeof json === "object" && json !== null ? (json as { kind?: unknown }).kind : undefined;
-  if (kind === "char") return CharTokenizer.fromJSON(json);
-  if (kind === "byte") return ByteTokenizer.fromJSON(json);
-  if (kind === "bpe") return BpeTokenizer.fromJSON(json);
-  if (kind === "word") return WordTokenizer.fromJSON(json);
-  if (kind === "vocabulary") return VocabularyTokenizer.fromJSON(json);
-  const readers = [...more];
+  const readers = [...READERS, ...more];
   const reader = readers.find((known) => known.kind === kind);
   if (reader !== undefined) return reader.fromJSON(json);
-  const kinds = ["char", "byte", "bpe", "word", "vocabulary", ...readers.map((known) => known.kind)];
+  const kinds = readers.map((known) => known.kind);
   throw new TokenizerError(
     `tokenizer JSON: kind is ${JSON.stringify(kind)}, expected ${kinds.slice(0, -1).join(", ")} or ${kinds.at(-1)}` +
       (kind === "huggingface" ? "; give its reader, of unrolled/huggingface" : ""),

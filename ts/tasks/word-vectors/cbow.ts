@@ -6,18 +6,14 @@
  *     loss = -ln softmax(V h)[target], or -ln s(v_target . h) - sum over k of ln s(-v_nk . h)
  */
 import { ArgumentError, ShapeError } from "../../errors.js";
-import { checkSize } from "../../nn/check.js";
-import { constant, uniform } from "../../nn/initializers.js";
 import { crossEntropy } from "../../nn/losses/cross-entropy.js";
-import { Module } from "../../nn/module.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
 import { matmul } from "../../tensor/matmul.js";
-import { Parameter } from "../../tensor/parameter.js";
 import { reshape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
-import { WordVectors } from "../../text/word-vectors.js";
 import { negativeSamplingLoss } from "./negative-sampling.js";
+import { Word2Vec } from "./word-vector-model.js";
 
 /** Words and what is around them. */
 export interface BagOfWordsBatch {
@@ -32,25 +28,7 @@ export interface BagOfWordsBatch {
 }
 
 /** Two vectors a word, drawn as by word2vec.c: `vectors` is what is used afterwards. */
-export class ContinuousBagOfWords extends Module {
-  /** u, (V, D) */
-  readonly vectors: Parameter;
-  /** V, (V, D) */
-  readonly outputVectors: Parameter;
-
-  /**
-   * @param vocabSize - words, V
-   * @param size - length of a vector, D
-   * @throws ArgumentError unless both are whole numbers from 1
-   */
-  constructor(vocabSize: number, size: number) {
-    super();
-    checkSize("ContinuousBagOfWords", "vocabSize", vocabSize);
-    checkSize("ContinuousBagOfWords", "size", size);
-    this.vectors = new Parameter([vocabSize, size], uniform(-0.5 / size, 0.5 / size));
-    this.outputVectors = new Parameter([vocabSize, size], constant(0));
-  }
-
+export class ContinuousBagOfWords extends Word2Vec {
   /** Logits (N, V) of the words that are missing. @throws ShapeError, ArgumentError (no word around, an id that is none) */
   forward(contexts: Ids): Tensor {
     return matmul(this.#bags(contexts), this.outputVectors, { transposeB: true });
@@ -71,7 +49,7 @@ export class ContinuousBagOfWords extends Module {
         shares[row * most + i] = id === -1 ? 0 : 1 / count;
       });
     }
-    const size = this.vectors.shape[1] as number;
+    const { size } = this;
     const words = new Ids(
       contexts.data.map((id) => (id === -1 ? 0 : id)),
       contexts.shape,
@@ -87,10 +65,5 @@ export class ContinuousBagOfWords extends Module {
       return negativeSamplingLoss("ContinuousBagOfWords", this.#bags(contexts), this.outputVectors, targets, negatives);
     }
     return crossEntropy(this.forward(contexts), targets);
-  }
-
-  /** u of every word. */
-  wordVectors(words: readonly string[]): WordVectors {
-    return new WordVectors(words, this.vectors.toArray(), this.vectors.shape[1] as number);
   }
 }

@@ -9,11 +9,10 @@ import { BatchOrder } from "../../data/order.js";
 import { ArgumentError, ShapeError } from "../../errors.js";
 import { checkSize } from "../../nn/check.js";
 import { normal } from "../../nn/initializers.js";
-import { Module } from "../../nn/module.js";
 import { add, mul, sub } from "../../tensor/binary.js";
 import { embedding } from "../../tensor/embedding.js";
 import { Ids } from "../../tensor/ids.js";
-import { Parameter } from "../../tensor/parameter.js";
+import { type Initializer, Parameter } from "../../tensor/parameter.js";
 import { mean, sum } from "../../tensor/reduce.js";
 import { reshape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
@@ -21,6 +20,7 @@ import { square } from "../../tensor/unary.js";
 import { WordVectors } from "../../text/word-vectors.js";
 import type { BatchSource } from "../../train/loop.js";
 import { frequencies } from "./windows.js";
+import { WordVectorModel } from "./word-vector-model.js";
 
 /** Pairs of words and how often they occur near each other. */
 export interface CoOccurrences {
@@ -37,10 +37,8 @@ export interface CoOccurrences {
 /** Counts from which all pairs weigh the same, and how fast the weight falls below. */
 const [FULL_COUNT, EXPONENT] = [100, 0.75];
 
-/** Two vectors and two biases a word; their sum is used afterwards. */
-export class GloVe extends Module {
-  /** w, (V, D) */
-  readonly vectors: Parameter;
+/** Two vectors and two biases a word; the sum of the vectors, w and w~, is used afterwards. */
+export class GloVe extends WordVectorModel {
   /** w~, (V, D) */
   readonly contextVectors: Parameter;
   /** b, (V) */
@@ -54,14 +52,11 @@ export class GloVe extends Module {
    * @throws ArgumentError unless both are whole numbers from 1
    */
   constructor(vocabSize: number, size: number) {
-    super();
-    checkSize("GloVe", "vocabSize", vocabSize);
-    checkSize("GloVe", "size", size);
-    const draw = normal(0, 0.5 / Math.sqrt(size));
-    this.vectors = new Parameter([vocabSize, size], draw);
-    this.contextVectors = new Parameter([vocabSize, size], draw);
-    this.bias = new Parameter([vocabSize], draw);
-    this.contextBias = new Parameter([vocabSize], draw);
+    const draw = (width: number): Initializer => normal(0, 0.5 / Math.sqrt(width));
+    super(vocabSize, size, draw);
+    this.contextVectors = new Parameter([vocabSize, size], draw(size));
+    this.bias = new Parameter([vocabSize], draw(size));
+    this.contextBias = new Parameter([vocabSize], draw(size));
   }
 
   /** Mean loss of the pairs. @throws ShapeError, ArgumentError (an id that is no word, a count) */
@@ -90,10 +85,10 @@ export class GloVe extends Module {
   }
 
   /** w + w~ of every word, as the paper uses them. */
-  wordVectors(words: readonly string[]): WordVectors {
+  override wordVectors(words: readonly string[]): WordVectors {
     const context = this.contextVectors.toArray();
     const both = this.vectors.toArray().map((value, i) => value + (context[i] as number));
-    return new WordVectors(words, both, this.vectors.shape[1] as number);
+    return new WordVectors(words, both, this.size);
   }
 }
 
