@@ -1,23 +1,16 @@
 // Nationality of surnames (many-to-one, many classes, few of some): a bidirectional GRU over characters, naive Bayes
 // of character n-grams, and both together; then which letters moved them.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { CharTokenizer, classWeights, GRU, splitExamples, TextClassifier, wordHeatHtml, wordInfluence } from "unrolled";
 import {
-  Adam,
-  CharTokenizer,
-  classWeights,
-  confusionSvg,
-  GRU,
-  HybridClassifier,
-  NaiveBayes,
-  paddedBatches,
-  save,
-  splitExamples,
-  TextClassifier,
-  train,
-  wordHeatHtml,
-  wordInfluence,
-} from "unrolled";
+  influences,
+  printEpoch,
+  printScores,
+  trainClassifier,
+  withNaiveBayes,
+  writeResults,
+} from "./common/classification.mjs";
 import { exampleOptions } from "./common/options.mjs";
 
 const usage = `node examples/names.mjs [--data FOLDER] [--eval FOLDER] [--names "Dostoevsky, Tanaka"] [--pooling max]
@@ -99,50 +92,19 @@ const network = new TextClassifier({
   classWeights: options.balanced ? classWeights(targets, { classes: labels.length }) : undefined,
 }).init({ seed });
 
-const batches = paddedBatches(network.examples(seen), { batchSize: 32, bucketBatches: 20, seed });
-const run = train(network, batches, {
-  optimizer: new Adam(network, { lr: 0.002 }),
-  clipGradNorm: 5,
-  epochs: Number(options.epochs),
-  valid: paddedBatches(network.examples(held), { batchSize: 32 }),
-  keepBest: true,
-  earlyStop: { patience: 2 },
-  reportEvery: batches.length,
-});
-let loss = NaN;
-for await (const event of run) {
-  if (event.kind === "update") loss = event.loss;
-  if (event.kind === "valid") {
-    console.log(`epoch ${event.epoch}  training ${loss.toFixed(3)} nats  held out ${event.loss.toFixed(3)} nats`);
-  }
-}
+await trainClassifier(network, { seen, held }, { seed, epochs: Number(options.epochs) }, printEpoch);
 
 const counted = { tokenizer, labels, order: 3, smoothing: 0.1 };
-const { weights } = new HybridClassifier({ network, bayes: NaiveBayes.from(seen, counted) }).fitWeights(held);
-const bayes = NaiveBayes.from(examples, counted);
-const hybrid = new HybridClassifier({ network, bayes, weights });
-const models = { "naive Bayes": bayes, "bidirectional GRU": network, together: hybrid };
-
-console.log(`\n${"".padEnd(17)}  accuracy  macro-F1`);
-for (const [name, model] of Object.entries(models)) {
-  const { accuracy, confusion } = model.evaluate(dev);
-  console.log(`${name.padEnd(17)}  ${accuracy.toFixed(3).padStart(8)}  ${confusion.macro.f1.toFixed(3).padStart(8)}`);
-}
-const { confusion } = hybrid.evaluate(dev);
-console.log(`\n${confusion}\n`);
+const hybrid = withNaiveBayes(network, { seen, held }, counted);
+const models = { "naive Bayes": hybrid.bayes, "bidirectional GRU": network, together: hybrid };
+const confusion = printScores(models, dev);
 
 const lines = (options.names ?? "").split(",").map((part) => {
   const name = part.trim();
   const { label, probability, words } = wordInfluence(hybrid, name, { unit: "characters" });
-  const moved = words.map(({ word, weight }) => `${word} ${weight < 0 ? "" : "+"}${weight.toFixed(2)}`).join("  ");
-  console.log(`${name}: ${label} ${probability.toFixed(3)}  ${moved}`);
+  console.log(`${name}: ${label} ${probability.toFixed(3)}  ${influences(words)}`);
   return wordHeatHtml(words, { title: `${label} ${probability.toFixed(2)}` });
 });
 
-const { out } = options;
-if (out !== undefined) {
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, "confusion.svg"), confusionSvg(confusion, { title: "Nationality" }));
-  writeFileSync(join(out, "letters.html"), `<!doctype html>\n<meta charset="utf-8">\n${lines.join("")}`);
-  writeFileSync(join(out, "names.safetensors"), save(hybrid));
-}
+const results = { name: "names", title: "Nationality", model: hybrid, confusion, page: "letters", parts: lines };
+writeResults(options.out, results);

@@ -1,25 +1,25 @@
 // Sentiment of sentences (many-to-one): a bidirectional LSTM that is pooled by its maxima, naive Bayes, and both together;
 // then which words moved them. With word vectors, the network starts from those.
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import {
-  Adam,
-  confusionSvg,
-  HybridClassifier,
   LSTM,
   NaiveBayes,
   normal,
-  paddedBatches,
   readWordVectors,
-  save,
   shuffled,
   splitExamples,
   TextClassifier,
-  train,
   VocabularyTokenizer,
   wordHeatHtml,
   wordInfluence,
 } from "unrolled";
+import {
+  influences,
+  printEpoch,
+  printScores,
+  trainClassifier,
+  withNaiveBayes,
+  writeResults,
+} from "./common/classification.mjs";
 import { exampleOptions, exampleText } from "./common/options.mjs";
 
 const {
@@ -121,52 +121,27 @@ const network = new TextClassifier({
   ...(vectors && { vectors, embeddingInitializer: normal(0, 0.07) }),
 }).init({ seed: Number(seed) });
 
-const batches = paddedBatches(network.examples(seen), { batchSize: 32, bucketBatches: 20, seed: Number(seed) });
-const run = train(network, batches, {
-  optimizer: new Adam(network, { lr: 0.002 }),
-  clipGradNorm: 5,
-  epochs: Number(epochs),
-  valid: paddedBatches(network.examples(held), { batchSize: 32 }),
-  keepBest: true,
-  earlyStop: { patience: 2 },
-  reportEvery: batches.length,
-});
-let loss = NaN;
-for await (const event of run) {
-  if (event.kind === "update") loss = event.loss;
-  if (event.kind === "valid") {
-    console.log(`epoch ${event.epoch}  training ${loss.toFixed(3)} nats  held out ${event.loss.toFixed(3)} nats`);
-  }
-}
+await trainClassifier(network, { seen, held }, { seed: Number(seed), epochs: Number(epochs) }, printEpoch);
 
 const counted = { tokenizer: VocabularyTokenizer.from(known, { split: "treebank", lowerCase: true }), labels };
-const { weights } = new HybridClassifier({
-  network,
-  bayes: NaiveBayes.from(seen, { ...counted, order: 2 }),
-}).fitWeights(held);
-const hybrid = new HybridClassifier({ network, bayes: NaiveBayes.from(examples, { ...counted, order: 2 }), weights });
+const hybrid = withNaiveBayes(network, { seen, held }, { ...counted, order: 2 });
 const models = { "naive Bayes": NaiveBayes.from(examples, counted), "bidirectional LSTM": network, together: hybrid };
+const confusion = printScores(models, dev);
 
-console.log(`\n${"".padEnd(18)}  accuracy  macro-F1`);
-for (const [name, model] of Object.entries(models)) {
-  const { accuracy, confusion } = model.evaluate(dev);
-  console.log(`${name.padEnd(18)}  ${accuracy.toFixed(3).padStart(8)}  ${confusion.macro.f1.toFixed(3).padStart(8)}`);
-}
-const { confusion } = hybrid.evaluate(dev);
-console.log(`\n${confusion}`);
-
-console.log(`\n"${text}"`);
+console.log(`"${text}"`);
 const lines = Object.entries(models).map(([name, model]) => {
   const { label, probability, probabilities, words } = wordInfluence(model, text ?? "");
   const all = probabilities.map((one) => `${one.label} ${one.probability.toFixed(3)}`).join(", ");
-  const moved = words.map(({ word, weight }) => `${word} ${weight < 0 ? "" : "+"}${weight.toFixed(2)}`).join("  ");
-  console.log(`${name}: ${all}\n  for "${label}": ${moved}`);
+  console.log(`${name}: ${all}\n  for "${label}": ${influences(words)}`);
   return wordHeatHtml(words, { title: `${name}: ${label} ${probability.toFixed(2)}` });
 });
 
-if (out !== undefined) {
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, "confusion.svg"), confusionSvg(confusion, { cell: 80, title: "Sentiment" }));
-  writeFileSync(join(out, "words.html"), `<!doctype html>\n<meta charset="utf-8">\n${lines.join("")}`);
-  writeFileSync(join(out, "sentiment.safetensors"), save(hybrid));
-}
+writeResults(out, {
+  name: "sentiment",
+  title: "Sentiment",
+  model: hybrid,
+  confusion,
+  page: "words",
+  parts: lines,
+  cell: 80,
+});

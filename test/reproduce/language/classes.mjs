@@ -1,8 +1,7 @@
-// What experiments with classes of texts share: reading, training, and naive Bayes beside the network.
-import { Adam, HybridClassifier, NaiveBayes, paddedBatches, splitExamples, train } from "unrolled";
+// What experiments with classes of texts share.
+import { splitExamples } from "unrolled";
 
 /** @typedef {import("unrolled").LabelledText} LabelledText */
-/** @typedef {import("unrolled").TextClassifier} TextClassifier */
 
 /** Seeds of which the mean is judged. */
 export const seeds = [1, 2, 3];
@@ -22,39 +21,13 @@ export function holdOut(examples, seed) {
 }
 
 /**
- * Trains until two epochs have brought nothing for the texts held out, and puts the best weights back.
- * @param {TextClassifier} network
- * @param {{ seen: readonly LabelledText[], held: readonly LabelledText[] }} examples
+ * What a log says of each epoch.
  * @param {number} seed
  * @param {(line: string) => void} log
+ * @returns {(epoch: number, training: number, held: number) => void}
  */
-export async function trainClassifier(network, { seen, held }, seed, log) {
-  const batches = paddedBatches(network.examples(seen), { batchSize: 32, bucketBatches: 20, seed });
-  const run = train(network, batches, {
-    optimizer: new Adam(network, { lr: 0.002 }),
-    clipGradNorm: 5,
-    epochs: 20,
-    valid: paddedBatches(network.examples(held), { batchSize: 32 }),
-    keepBest: true,
-    earlyStop: { patience: 2 },
-    reportEvery: batches.length,
-  });
-  for await (const event of run) {
-    if (event.kind === "valid") log(`seed ${seed}, epoch ${event.epoch}: held out ${event.loss.toFixed(4)} nats`);
-  }
-}
-
-/**
- * The network with naive Bayes: the weights are fitted where both saw the same texts, then the texts held out are counted
- * too.
- * @param {TextClassifier} network
- * @param {{ seen: readonly LabelledText[], held: readonly LabelledText[] }} examples
- * @param {import("unrolled").NaiveBayesOptions} options
- */
-export function withNaiveBayes(network, { seen, held }, options) {
-  const { weights } = new HybridClassifier({ network, bayes: NaiveBayes.from(seen, options) }).fitWeights(held);
-  return new HybridClassifier({ network, bayes: NaiveBayes.from([...seen, ...held], options), weights });
-}
+export const progress = (seed, log) => (epoch, _, held) =>
+  log(`seed ${seed}, epoch ${epoch}: held out ${held.toFixed(4)} nats`);
 
 /** A fraction as tables of this field have it. @param {number} fraction */
 export const decimal = (fraction) => fraction.toFixed(4);

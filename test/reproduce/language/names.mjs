@@ -4,7 +4,8 @@
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { CharTokenizer, GRU, NaiveBayes, splitExamples, TextClassifier } from "unrolled";
-import { decimal, holdOut, mean, meanOfSeeds, seeds, trainClassifier, withNaiveBayes } from "./classes.mjs";
+import { trainClassifier, withNaiveBayes } from "../../../examples/common/classification.mjs";
+import { decimal, holdOut, mean, meanOfSeeds, progress, seeds } from "./classes.mjs";
 import { dataPath, dataText } from "./data.mjs";
 
 /** The different pairs of a name and a nationality; a name may have several nationalities. */
@@ -57,7 +58,7 @@ export const names = {
         dropout: 0.3,
       });
       network.init({ seed });
-      await trainClassifier(network, parts, seed, log);
+      await trainClassifier(network, parts, { seed, epochs: 20 }, progress(seed, log));
       scores.network.push(network.evaluate(valid));
       const hybrid = withNaiveBayes(network, parts, counted);
       scores.hybrid.push(hybrid.evaluate(valid));

@@ -2,7 +2,8 @@
 // naive Bayes, and both together, on the Stanford Sentiment Treebank with two classes and with five. PyTorch reaches .800
 // +- .004 with such a network on the two, naive Bayes of words .810.
 import { LSTM, NaiveBayes, normal, readWordVectors, TextClassifier, VocabularyTokenizer } from "unrolled";
-import { decimal, holdOut, mean, meanOfSeeds, seeds, trainClassifier, withNaiveBayes } from "./classes.mjs";
+import { trainClassifier, withNaiveBayes } from "../../../examples/common/classification.mjs";
+import { decimal, holdOut, mean, meanOfSeeds, progress, seeds } from "./classes.mjs";
 import { dataText } from "./data.mjs";
 
 /** @param {string} name as "sst2/train.tsv": a sentence, a tab, the number of its class */
@@ -45,7 +46,8 @@ async function trials(data, labels, log) {
       vectors,
       embeddingInitializer: normal(0, 0.07),
     }).init({ seed });
-    await trainClassifier(network, parts, seed, (line) => log(`${data}, ${line}`));
+    const said = progress(seed, (line) => log(`${data}, ${line}`));
+    await trainClassifier(network, parts, { seed, epochs: 20 }, said);
     const hybrid = withNaiveBayes(network, parts, { ...counted, order: 2 });
     reached.network.push(network.evaluate(dev).accuracy);
     reached.hybrid.push(hybrid.evaluate(dev).accuracy);
