@@ -10,7 +10,7 @@ export default defineConfig({
   plugins: (inlineWasm() as Plugin[]).map((plugin) => ({ ...plugin, enforce: "pre" })),
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/runtimes/**", "test/bench/**"],
+    exclude: ["test/runtimes/**"],
     // Two cores are the machine this project is sized for; training tests are CPU-bound, so more workers only wait.
     maxWorkers: 2,
     testTimeout: 120_000,
