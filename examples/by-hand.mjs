@@ -1,4 +1,4 @@
-// Forward and backward through a vanilla RNN by hand, in float64, beside what the library's tape gives.
+// Forward and backward through a vanilla RNN (many-to-many, aligned) by hand, in float64, beside what the tape gives.
 //
 //   h_t = tanh(W_ih x_t + W_hh h_{t-1} + b)    z_t = V h_t + c    p_t = softmax(z_t)    L = -sum_t log p_t[target_t]
 //

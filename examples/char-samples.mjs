@@ -36,7 +36,8 @@ const other = options.eval && exampleText(options.eval, "");
 const updates = Number(options.updates);
 
 const tokenizer = CharTokenizer.from(other ? [text, other] : text);
-const lm = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: Number(options.hidden) }).init({ seed: 1 });
+const hiddenSize = Number(options.hidden);
+const lm = new LanguageModel({ tokenizer, cell: LSTM, embeddingSize: 64, hiddenSize }).init({ seed: 1 });
 const data = lanes(tokenizer.encode(text), { batchSize: 16, seqLen: 48, validation: other ? 0 : 0.05 });
 const held = other || text.slice(-Math.floor(0.05 * text.length));
 const known = new Set(text.toLowerCase().match(/\p{L}[\p{L}\p{M}'\u2019]*/gu));

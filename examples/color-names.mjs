@@ -25,18 +25,18 @@ const options = exampleOptions(
                  https://raw.githubusercontent.com/meodai/color-names/main/src/colornames.csv
                  (default: color-names/colornames.csv in the folder UNROLLED_DATA, otherwise shades made up here)
   --eval FILE    another such table to measure on (default: a twentieth of the first)
-  --epochs N     passes over the table (default 6; 100 for the shades)
-  --hidden N     units of the LSTM (default 160; 48 for the shades)
+  --epochs N     passes over the table (default 6; 10 for the shades)
+  --hidden N     units of the LSTM (default 160; 64 for the shades)
   --out FILE     the swatches (default: only printed)`,
   { epochs: { type: "string" }, hidden: { type: "string" }, out: { type: "string" } },
 );
 const table = exampleText(options.data, "color-names/colornames.csv");
 const other = options.eval && exampleText(options.eval, "");
 const parts = splitExamples(table === undefined ? shades() : await named(table), { valid: 0.05, seed: 1 });
-const known = parts.train;
+const known = table === undefined ? varied(parts.train) : parts.train;
 const held = other ? await named(other) : parts.valid;
-const epochs = Number(options.epochs ?? (table === undefined ? 100 : 6));
-const hiddenSize = Number(options.hidden ?? (table === undefined ? 48 : 160));
+const epochs = Number(options.epochs ?? (table === undefined ? 10 : 6));
+const hiddenSize = Number(options.hidden ?? (table === undefined ? 64 : 160));
 
 // Frequent words and parts of words are one token, so that their colours are learned soon; any other name is spelled.
 const names = known.map(({ name }) => name);
@@ -53,7 +53,7 @@ const batches = paddedBatches(model.examples(known), {
   bucketBatches: 50,
   seed: 1,
 });
-const lr = table === undefined ? 1e-2 : 4e-3;
+const lr = table === undefined ? 2e-2 : 4e-3;
 const run = train(model, batches, {
   optimizer: new AdamW(model, { lr }),
   schedule: cosineAnnealing(lr, { steps: epochs * batches.length }),
@@ -133,6 +133,8 @@ function shades() {
     const base = rgb(hex.slice(0, 2), hex.slice(2, 4), hex.slice(4));
     for (const [first, [a = 1, b = 0]] of Object.entries(changes)) {
       for (const [second, [c = 1, d = 0]] of Object.entries(changes)) {
+        // "Dark Red" is there once already.
+        if (first && !second) continue;
         const channel = (/** @type {number} */ value) => Math.round((value * a + b) * c + d);
         /** @type {import("unrolled").Color} */
         const color = [channel(base[0]), channel(base[1]), channel(base[2])];
@@ -141,4 +143,20 @@ function shades() {
     }
   }
   return table;
+}
+
+/** Each colour eight times, a little different: no two people mean the same by a name. @param {NamedColor[]} colors */
+function varied(colors) {
+  let state = 1;
+  const near = (/** @type {number} */ channel) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.max(0, Math.min(255, channel + Math.round(40 * (state / 2 ** 32 - 0.5))));
+  };
+  return colors.flatMap(({ name, color: [red, green, blue] }) =>
+    Array.from({ length: 8 }, () => {
+      /** @type {import("unrolled").Color} */
+      const color = [near(red), near(green), near(blue)];
+      return { name, color };
+    }),
+  );
 }

@@ -1,7 +1,8 @@
 // What is for dinner? Three cooks, each a little network over one-hot vectors:
-//   1. a fixed schedule, pizza -> sushi -> waffles -> pizza: a linear map whose weights are a permutation matrix;
+//   1. a fixed schedule, pizza -> sushi -> waffles -> pizza (one-to-one): a linear map whose weights are a permutation
+//      matrix;
 //   2. a cook who looks at the weather: on a sunny day he goes out and leaves yesterday's dish, on a rainy one he cooks
-//      the next of apple pie -> burger -> chicken: an Elman network whose weights are set by hand;
+//      the next of apple pie -> burger -> chicken (many-to-many, aligned): an Elman network whose weights are set by hand;
 //   3. the same cook, learned by an Elman network from examples of weather and dinners.
 // The schedules are those of Brandon Rohrer ("How Recurrent Neural Networks and Long Short-Term Memory Work", 2017) and
 // Luis Serrano ("A friendly introduction to Recurrent Neural Networks", 2017).

@@ -2,8 +2,8 @@
 //
 // 1. Before training: the gradient of a loss after 100 steps by the state of every step before it, and the largest
 //    singular value of the recurrent Jacobian over as many steps. Gates that start open keep both alive.
-// 2. An LSTM learns to name, at the end of a sequence of symbols, the one that was marked. Then: its gates over one
-//    sequence, how often each unit is saturated, and how much of the state survives how many steps.
+// 2. An LSTM learns to name, at the end of a sequence of symbols, the one that was marked (many-to-one). Then: its gates
+//    over one sequence, how often each unit is saturated, and how much of the state survives how many steps.
 //
 // With --out a folder receives the drawings as SVG.
 //   node examples/gradients.mjs [--quick] [--out FOLDER] [--steps 100] [--updates 600] [--seed 1] [--help]

@@ -1,5 +1,5 @@
-// The smallest language model: four letters, h e l o, and a vanilla RNN that learns to spell "hello". After l comes l
-// once and o once, so that only the state can tell which.
+// The smallest language model: four letters, h e l o, and a vanilla RNN that learns to spell "hello": many-to-many,
+// aligned, at every letter the next one. After l comes l once and o once, so that only the state can tell which.
 //   node examples/hello.mjs [--hidden 8] [--seed 1] [--help]
 import { parseArgs } from "node:util";
 import {

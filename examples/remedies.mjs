@@ -1,5 +1,5 @@
 // Exploding and vanishing gradients, and every common remedy, on one task: remember the first symbol of a sequence, one
-// of four, through distractors, and name it at the end. Chance is 25%.
+// of four, through distractors, and name it at the end (many-to-one). Chance is 25%.
 //
 // Two kinds of remedy are crossed. What changes the network: first values of the recurrent weights (small, PyTorch's,
 // large, orthogonal, identity), ReLU with identity (IRNN: Le, Jaitly & Hinton 2015), LSTM, GRU. And what changes

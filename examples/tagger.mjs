@@ -1,5 +1,5 @@
-// A model of one's own: a bidirectional LSTM that tags every number of a sequence as a peak (larger than both
-// neighbours) or not. The sequences have different lengths, so they are padded, and what is padding is ignored.
+// A model of one's own (many-to-many, aligned): a bidirectional LSTM that tags every number of a sequence as a peak (larger
+// than both neighbours) or not. The sequences have different lengths, so they are padded, and what is padding is ignored.
 //   node examples/tagger.mjs
 import { AdamW, crossEntropy, Embedding, ids, Linear, LSTM, Module } from "unrolled";
 

@@ -1,4 +1,5 @@
-// Words as vectors: one-hot against dense, training, neighbours, analogies, axes and a map.
+// Words as vectors: one-hot against dense, training (one-to-one: a word predicts one near it), neighbours, analogies,
+// axes and a map.
 //   node examples/word-vectors.mjs --out pictures
 import { createReadStream, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -34,6 +34,24 @@ const expected = {
     ["text/plain", /validation loss 0\.\d+ nats/],
     ["text/plain", /little star,\nHow I wonder what you are!\n/],
   ],
+  "characters.ipynb": [
+    ["text/html", /<progress value="500" max="500">/],
+    ["text/plain", /^0: 3\.\d+ nats a character\n(?:.*\n)+500: 0\.6\d+ nats/],
+    ["text/html", /^<iframe srcdoc=".*update 500.*sandbox/s],
+    ["text/plain", /^LSTM: 0\.\d+ nats a character, [4-9]\d% of lines parse$/m],
+  ],
+  "colors.ipynb": [
+    ["text/html", /<progress value="(\d+)" max="\1">/],
+    ["text/plain", /^error of the colour of a new name: [12]?\d\.\d of 255$/m],
+    ["image/svg+xml", /^<svg .*>Light [^<?]*\?</s],
+    ["image/svg+xml", /^<svg .*Six that were asked by colour, twelve made up/s],
+  ],
+  "word-models.ipynb": [
+    ["text/html", /<progress value="(\d+)" max="\1">/],
+    ["text/plain", /^5-gram: 4\.\d\d$/m],
+    ["image/svg+xml", /^<svg .*>LSTM<(?:(?!transformer).)*>3\.\d\d</s],
+    ["text/plain", /^the king \.\.\. rules: [0-3]\.\d bits$/m],
+  ],
   "ner.ipynb": [
     ["text/html", /<progress value="150" max="150">/],
     ["text/plain", /^all +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+$/m],

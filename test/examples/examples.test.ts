@@ -161,7 +161,10 @@ describe("examples", () => {
     }
   });
 
-  it.each(["hello", "dinner", "by-hand", "remedies", "gradients"])("%s.mjs --help says how to run it", async (name) => {
-    expect(await outputOf(`${name}.mjs`, "--help")).toContain(`node examples/${name}.mjs [`);
-  });
+  it.each(["hello", "dinner", "by-hand", "remedies", "gradients", "char-lm", "threads"])(
+    "%s.mjs --help says how to run it",
+    async (name) => {
+      expect(await outputOf(`${name}.mjs`, "--help")).toContain(`node examples/${name}.mjs [`);
+    },
+  );
 });

@@ -2,6 +2,7 @@
 import { addition } from "./addition.mjs";
 import { attentionLength } from "./attention-length.mjs";
 import { awd } from "./awd.mjs";
+import { characters } from "./characters.mjs";
 import { colors } from "./colors.mjs";
 import { gardenPath } from "./garden-path.mjs";
 import { names } from "./names.mjs";
@@ -17,6 +18,7 @@ export const language = [
   sentiment,
   names,
   ner,
+  characters,
   colors,
   gardenPath,
   awd,
