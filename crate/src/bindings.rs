@@ -1095,40 +1095,41 @@ pub unsafe extern "C" fn ur_stream_step(cells: *const StreamCell, count: usize) 
     DONE
 }
 
-/// Bytes of the 8-bit weights of a layer of a stream, `input` 0 for one that reads ids; 2^32 - 1 for an unknown cell and
-/// for sizes of which a sum could leave 32 bits.
+/// Writes the weights of a cell of a stream in 8 bits at `to`, unless it is 0. Their bytes; 2^32 - 1 when a sum of
+/// products could leave 32 bits.
 #[no_mangle]
-pub extern "C" fn ur_int8_layer_bytes(cell: u32, input: usize, hidden: usize, projection: usize) -> usize {
-    kind(cell).and_then(|kind| sequence::stream::int8_bytes(kind, input, hidden, projection)).unwrap_or(usize::MAX)
-}
-
-/// Turns the prepared weights of a layer into 8-bit ones at `to`, of [`ur_int8_layer_bytes`].
-#[no_mangle]
-pub unsafe extern "C" fn ur_int8_layer(arguments: *const SequenceArguments, to: *mut i8) -> i32 {
-    match layer(&*arguments) {
-        Some(layer) => {
-            sequence::stream::quantise(&layer, to);
-            DONE
+pub unsafe extern "C" fn ur_int8(arguments: *const u32, to: *mut i8) -> usize {
+    let (mut bytes, mut deepest) = (0, 0);
+    let write = |packed, columns, depth| {
+        if !to.is_null() {
+            gemm::int8::quantise(packed, columns, depth, to.add(bytes));
         }
-        None => INVALID,
-    }
-}
-
-/// Bytes of a weight matrix (rows, columns) in 8 bits; 2^32 - 1 when a sum of products with it could leave 32
-/// bits.
-#[no_mangle]
-pub extern "C" fn ur_int8_bytes(rows: usize, columns: usize) -> usize {
-    if columns <= gemm::int8::MAX_DEPTH {
-        gemm::int8::bytes(rows, columns)
+        bytes += gemm::int8::bytes(columns, depth);
+        deepest = depth.max(deepest);
+    };
+    matrices(arguments, write);
+    if deepest <= gemm::int8::MAX_DEPTH {
+        bytes
     } else {
         usize::MAX
     }
 }
 
-/// Turns a weight matrix (rows, columns), packed with kind 0, into 8-bit weights at `to`, of [`ur_int8_bytes`].
-#[no_mangle]
-pub unsafe extern "C" fn ur_int8(packed: *const f32, rows: usize, columns: usize, to: *mut i8) {
-    gemm::int8::quantise(packed, rows, columns, to);
+/// Visits the packed matrices of a cell of a stream that have a form in 8 bits: panels, columns, depth.
+unsafe fn matrices(arguments: *const u32, mut visit: impl FnMut(*const f32, usize, usize)) {
+    match *arguments {
+        MOVES => {}
+        LINEAR => {
+            let LinearArguments { packed, output, input, .. } = *arguments.cast();
+            visit(packed, output, input);
+        }
+        0..LINEAR => {
+            if let Some(layer) = layer(&*arguments.cast()) {
+                sequence::stream::matrices(&layer, visit);
+            }
+        }
+        _ => program::matrices(&*arguments.cast(), visit),
+    }
 }
 
 /// Adds to the gradients named in words 40 to 55; what forward kept is spent.
@@ -1159,19 +1160,6 @@ pub unsafe extern "C" fn ur_program_prepare(call: *const program::Call<f32>, bac
 #[no_mangle]
 pub unsafe extern "C" fn ur_program_forward(call: *mut program::Call<f32>) -> i32 {
     status(program::forward::<F32x4>(&mut *call))
-}
-
-/// Bytes of the 8-bit weights of a program in a stream, that reads ids or rows; 2^32 - 1 when a sum of products could
-/// leave 32 bits.
-#[no_mangle]
-pub unsafe extern "C" fn ur_int8_program_bytes(program: *const i32, ids: u32) -> usize {
-    program::int8_bytes(program, ids != 0).unwrap_or(usize::MAX)
-}
-
-/// Turns the prepared weights of a call into 8-bit ones at `to`, of [`ur_int8_program_bytes`].
-#[no_mangle]
-pub unsafe extern "C" fn ur_int8_program(call: *const program::Call<f32>, to: *mut i8) {
-    program::quantise(&*call, to);
 }
 
 /// Adds to the gradients that the call names; what forward kept is spent.

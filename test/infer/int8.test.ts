@@ -4,6 +4,7 @@ import { lanes } from "../../ts/data/lanes.js";
 import { ArgumentError } from "../../ts/errors.js";
 import { compareInt8 } from "../../ts/infer/compare-int8.js";
 import { Session, type Streamable } from "../../ts/infer/session.js";
+import { CompiledRNN } from "../../ts/nn/cells/fused-equations.js";
 import { defineJordan } from "../../ts/nn/cells/jordan.js";
 import { PeepholeLSTM } from "../../ts/nn/cells/lstm-variants.js";
 import { GRU } from "../../ts/nn/gru.js";
@@ -132,6 +133,21 @@ describe("a session with 8-bit weights", () => {
     const before = core.persistentBytes;
     run();
     expect(core.persistentBytes).toBe(before);
+  });
+
+  it.each([
+    ["fused", RNN],
+    ["compiled", CompiledRNN],
+  ])("refuses sums that may leave 32 bits, before it takes memory for them: %s", (_, Layer) => {
+    const core = createCore();
+    const wide = new Layer(2 ** 17 + 1, 1).init({ seed: 1, core });
+    const [session, x] = [new Session(wide, { weights: "int8" }), new Float32Array(2 ** 17 + 1).fill(1)];
+    expect(() => session.step(x)).toThrow(/weights.*131072/);
+    const held = core.persistentBytes;
+    expect(() => session.step(x)).toThrow(/weights.*131072/);
+    expect(core.persistentBytes).toBe(held);
+    session.dispose();
+    expect(new Session(wide).step(x).length).toBe(1);
   });
 
   it("is for models whose steps are one call of the core", () => {

@@ -4,60 +4,50 @@
  */
 import type { Core } from "../core/core.js";
 import { ArgumentError } from "../errors.js";
-import type { StreamLayer } from "./stream.js";
 
 export class Int8Weights {
-  /** Pointers of the weights of each cell. */
-  readonly places: readonly number[];
+  /** Pointers of the weights of each cell, after the first {@link refresh}. */
+  places: readonly number[] = [];
   readonly #core: Core;
-  readonly #layers: readonly StreamLayer[];
-  readonly #pointer: number;
-  readonly #bytes: number;
+  #bytes = 0;
   /** What each was made of: a number that is another for other weights. */
-  readonly #made: number[] = [];
+  #made: readonly number[] = [];
 
-  /**
-   * @param ids - whether a layer is given ids
-   * @throws ArgumentError for layers so large that sums of integers would not fit
-   */
-  constructor(core: Core, layers: readonly StreamLayer[], ids: (layer: StreamLayer) => boolean) {
-    const sizes = layers.map((layer) => layer.cell.int8Bytes(core, ids(layer)));
-    if (sizes.includes(0xffffffff)) {
-      throw new ArgumentError(
-        "Session",
-        "weights",
-        "int8 only for layers of at most 131072 inputs and units",
-        "larger",
-      );
-    }
-    let end = 0;
-    const offsets = sizes.map((bytes) => {
-      end += bytes;
-      return end - bytes;
-    });
+  constructor(core: Core) {
     this.#core = core;
-    this.#layers = layers;
-    this.#bytes = end;
-    this.#pointer = core.alloc(end);
-    core.watch(this, this.#pointer, end);
-    this.places = offsets.map((offset) => this.#pointer + offset);
   }
 
   /**
    * Brings them up to date.
    * @param blocks - pointers of the arguments of the cells, whose weights are packed
+   * @param versions - other numbers for other packed weights
+   * @throws ArgumentError for layers so large that sums of integers would not fit
    */
-  refresh(blocks: readonly number[]): void {
-    this.#layers.forEach(({ cell }, i) => {
-      if (this.#made[i] === cell.version) return;
-      cell.writeInt8(this.#core, blocks[i] as number, this.places[i] as number);
-      this.#made[i] = cell.version;
+  refresh(blocks: readonly number[], versions: readonly number[]): void {
+    const core = this.#core;
+    if (this.places.length === 0) {
+      const sizes = blocks.map((block) => core.raw.ur_int8(block, 0) >>> 0);
+      if (sizes.includes(0xffffffff)) {
+        throw new ArgumentError("Session", "weights", "int8 only for layers of at most 131072 inputs", "larger");
+      }
+      const bytes = sizes.reduce((sum, size) => sum + size, 0);
+      let end = core.alloc(bytes);
+      core.watch(this, end, bytes);
+      this.#bytes = bytes;
+      this.places = sizes.map((size) => {
+        end += size;
+        return end - size;
+      });
+    }
+    versions.forEach((version, i) => {
+      if (this.#made[i] !== version) core.raw.ur_int8(blocks[i] as number, this.places[i] as number);
     });
+    this.#made = versions;
   }
 
   /** Frees them. */
   dispose(): void {
     this.#core.unwatch(this);
-    this.#core.free(this.#pointer, this.#bytes);
+    this.#core.free(this.places[0] ?? 0, this.#bytes);
   }
 }

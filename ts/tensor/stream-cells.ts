@@ -17,10 +17,6 @@ export class FusedCellStream implements StreamCell {
     this.#weights = weights;
   }
 
-  get where(): string {
-    return this.#layer.where;
-  }
-
   get output(): number {
     const { hidden, projection } = this.#layer;
     return projection > 0 ? projection : hidden;
@@ -43,22 +39,11 @@ export class FusedCellStream implements StreamCell {
     words[block + WORD.cn] = c ?? 0;
     return h as number;
   }
-
-  int8Bytes(core: Core, ids: boolean): number {
-    const { cell, input, hidden, projection } = this.#layer;
-    return core.raw.ur_int8_layer_bytes(cell, ids ? 0 : input, hidden, projection) >>> 0;
-  }
-
-  writeInt8(core: Core, at: number, to: number): void {
-    core.checkStatus(core.raw.ur_int8_layer(at, to), this.where);
-  }
 }
 
-/** Places in the arguments of a linear layer; the same as in crate/src/bindings.rs. */
-const LINEAR = { cell: 0, input: 1, output: 2, packed: 3, bias: 4, x: 5, y: 6 } as const;
-const LINEAR_WORDS = 8;
-/** What stands for it in place of the number of a fused cell. */
+/** What stands for a linear layer in place of the number of a fused cell; the same as in crate/src/bindings.rs. */
 const LINEAR_CELL = 3;
+const LINEAR_WORDS = 7;
 
 /** A linear layer: weight (K, H) and bias (K). */
 interface LinearLayer {
@@ -82,37 +67,17 @@ export class LinearStream implements StreamCell {
     this.#layer = layer;
   }
 
-  get where(): string {
-    return this.#layer.label;
-  }
-
   get version(): number {
     return this.#layer.weight.version;
   }
 
   fill(core: Core, at: number, { inputs: [x] }: StreamEdges): number {
-    const { weight, bias } = this.#layer;
-    operand(weight, this.where, core);
+    const { label, inFeatures, weight, bias } = this.#layer;
+    operand(weight, label, core);
     const packed = weight.pack(0);
-    const added = bias === null ? 0 : operand(bias, this.where, core);
+    const added = bias === null ? 0 : operand(bias, label, core);
     const y = at + LINEAR_WORDS * 4;
-    const words = core.i32;
-    const block = at >>> 2;
-    words[block + LINEAR.cell] = LINEAR_CELL;
-    words[block + LINEAR.input] = this.#layer.inFeatures;
-    words[block + LINEAR.output] = this.output;
-    words[block + LINEAR.packed] = packed;
-    words[block + LINEAR.bias] = added;
-    words[block + LINEAR.x] = x as number;
-    words[block + LINEAR.y] = y;
+    core.i32.set([LINEAR_CELL, inFeatures, this.output, packed, added, x as number, y], at >>> 2);
     return y;
-  }
-
-  int8Bytes(core: Core): number {
-    return core.raw.ur_int8_bytes(this.output, this.#layer.inFeatures) >>> 0;
-  }
-
-  writeInt8(core: Core, at: number, to: number): void {
-    core.raw.ur_int8(core.i32[(at >>> 2) + LINEAR.packed] as number, this.output, this.#layer.inFeatures, to);
   }
 }

@@ -17,7 +17,6 @@ const MOVE_WORDS = 4;
 
 /** Moves of each step, in order. Behind the arguments is memory of its own, zeros at first. */
 class MovesStream implements StreamCell {
-  readonly where = "Session.step";
   readonly version = 0;
   readonly output: number;
   readonly words: number;
@@ -55,13 +54,6 @@ class MovesStream implements StreamCell {
     core.raw.ur_fill(own, this.#own, 0);
     return this.#result(edges, own);
   }
-
-  int8Bytes(): number {
-    return 0;
-  }
-
-  /** It has no weights. */
-  writeInt8(): void {}
 }
 
 /**

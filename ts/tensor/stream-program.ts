@@ -42,10 +42,6 @@ export class ProgramStream implements StreamCell {
     this.words = ARGUMENT_WORDS + this.#table.size + constants;
   }
 
-  get where(): string {
-    return this.#layer.where;
-  }
-
   get output(): number {
     return this.#layer.output.width;
   }
@@ -95,14 +91,5 @@ export class ProgramStream implements StreamCell {
       program.refresh({ core, where, versions: operands.versions }, at, false);
     });
     return states[output.state] as number;
-  }
-
-  int8Bytes(core: Core, ids: boolean): number {
-    const { program, input } = this.#layer;
-    return core.raw.ur_int8_program_bytes(program.reserve(core).program, ids && input > 0 ? 1 : 0) >>> 0;
-  }
-
-  writeInt8(core: Core, at: number, to: number): void {
-    core.raw.ur_int8_program(at, to);
   }
 }

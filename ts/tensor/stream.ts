@@ -29,8 +29,6 @@ export interface StreamEdges {
 
 /** What takes a step in the core: ur_stream_step in crate/src/bindings.rs says which kinds there are. */
 export interface StreamCell {
-  /** Name for error messages. */
-  readonly where: string;
   /** Values that it gives. */
   readonly output: number;
   /** Words of its arguments. */
@@ -39,10 +37,6 @@ export interface StreamCell {
   readonly version: number;
   /** Fills its arguments at this pointer, and packs weights that have changed. Returns the pointer of what a step gives. */
   fill(core: Core, at: number, edges: StreamEdges): number;
-  /** Bytes of its weights in 8 bits; 2^32 - 1 where sums of integers would not fit. `ids`: it is given ids. */
-  int8Bytes(core: Core, ids: boolean): number;
-  /** Writes its packed weights, which the arguments at a pointer name, in 8 bits. */
-  writeInt8(core: Core, at: number, to: number): void;
 }
 
 /** One cell of a stack, and its states by number. */
@@ -115,7 +109,7 @@ export class Stream {
     this.outputSize = (cells[cells.length - 1] as StreamCell).output;
     this.#core = core;
     this.#inputSize = plan.inputSize;
-    this.#int8 = int8 ? new Int8Weights(core, plan.layers, (layer) => this.#takesIds(layer)) : null;
+    this.#int8 = int8 ? new Int8Weights(core) : null;
     let words = 2 * cells.length;
     const offsets = cells.map((cell) => {
       words += cell.words;
@@ -186,12 +180,6 @@ export class Stream {
     this.#core.free(this.#pointer, this.#bytes);
   }
 
-  /** Whether a layer is given the ids of tokens, of which it knows the rows. */
-  #takesIds({ from }: StreamLayer): boolean {
-    const { tokens } = this.plan;
-    return tokens !== null && tokens.table() === null && from.length === 1 && from[0] === -1;
-  }
-
   /** Whether the arguments are those of the parameters as they are now. */
   #isCurrent(): boolean {
     if (this.#writes !== writeCount()) return false;
@@ -212,13 +200,16 @@ export class Stream {
     const slice = ({ name, shape, index }: StateSlice): number =>
       (this.#states.get(name) as Tensor).pointer + index * (shape[2] as number) * 4;
     const outputs: number[] = [];
-    layers.forEach((layer, i) => {
-      const inputs = layer.from.map((number) => (number < 0 ? this.#x : (outputs[number] as number)));
-      const id = this.#takesIds(layer) ? this.#id : 0;
-      outputs.push(layer.cell.fill(core, this.#blocks[i] as number, { inputs, id, states: layer.states.map(slice) }));
+    layers.forEach(({ cell, from, states }, i) => {
+      const inputs = from.map((number) => (number < 0 ? this.#x : (outputs[number] as number)));
+      const id = tokens !== null && table === null && inputs.length === 1 && inputs[0] === this.#x ? this.#id : 0;
+      outputs.push(cell.fill(core, this.#blocks[i] as number, { inputs, id, states: states.map(slice) }));
     });
     this.#result = outputs[outputs.length - 1] as number;
-    this.#int8?.refresh(this.#blocks);
+    this.#int8?.refresh(
+      this.#blocks,
+      layers.map(({ cell }) => cell.version),
+    );
     const pairs = this.#blocks.flatMap((block, i) => [block, this.#int8?.places[i] ?? 0]);
     core.i32.set(pairs, this.#pointer >>> 2);
     core.raw.ur_fill(this.#x, this.#inputSize, 0);

@@ -253,37 +253,26 @@ pub unsafe fn prepare<L: Lane>(call: &Call<L::Elem>, backward: bool) -> Result<(
     Ok(())
 }
 
-/// Visits each matrix that has a form in 8 bits, with its place among these, in bytes; gives their end. With ids there is
-/// none of the matrix of x, whose product is a row of the packed one.
-unsafe fn int8_forms(program: &Program, ids: bool, mut visit: impl FnMut(usize, usize)) -> usize {
+/// Visits each matrix that has a form in 8 bits, with its place among these, in bytes. With ids there is none of the
+/// matrix of x, whose product is a row of the packed one.
+unsafe fn int8_forms(program: &Program, ids: bool, mut visit: impl FnMut(usize, usize)) {
     let mut end = 0;
     for i in (0..program.matrices).filter(|&i| !ids || program.x_matrix != Some(i)) {
         let matrix = program.matrix(i);
         visit(i, end);
         end += int8::bytes(matrix.gates.positions(), matrix.depth);
     }
-    end
 }
 
-/// Bytes of the 8-bit weights of a program, for ids or rows of x; none when a sum of products could leave 32 bits.
+/// Visits the prepared matrices of a call that have a form in 8 bits, in its order: panels, columns, depth.
 ///
 /// # Safety
-/// `program` is a program block.
-pub unsafe fn int8_bytes(program: *const i32, ids: bool) -> Option<usize> {
-    let program = Program::at(program);
-    let fits = (0..program.matrices).all(|i| program.matrix(i).depth <= int8::MAX_DEPTH);
-    fits.then(|| int8_forms(&program, ids, |_, _| ()))
-}
-
-/// Turns the prepared weights of a call into 8-bit ones.
-///
-/// # Safety
-/// The weights are prepared, `to` has [`int8_bytes`] for ids as the call has them.
-pub unsafe fn quantise(call: &Call<f32>, to: *mut i8) {
+/// The weights are prepared.
+pub unsafe fn matrices(call: &Call<f32>, mut visit: impl FnMut(*const f32, usize, usize)) {
     let program = Program::at(call.program);
-    int8_forms(&program, !call.ids.is_null(), |i, at| {
+    int8_forms(&program, !call.ids.is_null(), |i, _| {
         let MatrixEntry { gates, depth, .. } = program.matrix(i);
-        int8::quantise(packed_form(&program, call.prepared, i), gates.positions(), depth, to.add(at));
+        visit(packed_form(&program, call.prepared, i), gates.positions(), depth);
     });
 }
 
@@ -486,7 +475,7 @@ pub unsafe fn forward<L: Lane>(call: &mut Call<L::Elem>) -> Result<(), OutOfMemo
 /// As [`forward`] for one step of one row, with 8-bit weights.
 ///
 /// # Safety
-/// As [`forward`]; `weights` comes from [`quantise`], ids select rows of no table.
+/// As [`forward`]; `weights` are those of [`matrices`], one after the other; ids select rows of no table.
 pub unsafe fn step_int8(call: &mut Call<f32>, weights: *const i8) -> Result<(), OutOfMemory> {
     run::<F32x4>(call, Some((int8_product, weights)))
 }

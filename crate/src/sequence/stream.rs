@@ -61,43 +61,34 @@ pub unsafe fn step<L: Lane>(layer: &Layer<L::Elem>) -> Result<(), OutOfMemory> {
 }
 
 /// Where 8-bit weights of a layer lie in a block, in bytes: W_ih (none with ids, whose product is a row of the packed
-/// one), W_hh, W_hr; and the end.
-fn int8_places(s: Sizes, ids: bool) -> [usize; 4] {
+/// one), W_hh, W_hr.
+fn int8_places(s: Sizes, ids: bool) -> [usize; 3] {
     let w_hh = if ids { 0 } else { int8::bytes(s.row, s.input) };
-    let w_hr = w_hh + int8::bytes(s.row, s.state);
-    [0, w_hh, w_hr, w_hr + if s.projected { int8::bytes(s.state, s.hidden) } else { 0 }]
+    [0, w_hh, w_hh + int8::bytes(s.row, s.state)]
 }
 
-/// Bytes of the 8-bit weights of a layer, `input` 0 for one that reads ids; none when a sum of products could leave 32
-/// bits.
-pub fn int8_bytes(kind: Kind, input: usize, hidden: usize, projection: usize) -> Option<usize> {
-    let deepest = input.max(hidden).max(projection);
-    let [.., end] = int8_places(Sizes::new(kind, input, hidden, projection), input == 0);
-    (deepest <= int8::MAX_DEPTH).then_some(end)
-}
-
-/// Turns the prepared weights of a layer into 8-bit ones.
+/// Visits the prepared matrices of a layer that have a form in 8 bits, in its order: panels, columns, depth.
 ///
 /// # Safety
-/// The weights are prepared, `to` has [`int8_bytes`].
-pub unsafe fn quantise(layer: &Layer<f32>, to: *mut i8) {
-    let (s, prepared, ids) = (layer.sizes(), layer.prepared.cast_const(), !layer.ids.data.is_null());
-    let (p, [w_ih, w_hh, w_hr, _]) = (s.prepared(), int8_places(s, ids));
-    if !ids {
-        int8::quantise(prepared.add(p.w_ih), s.row, s.input, to.add(w_ih));
+/// The weights are prepared.
+pub unsafe fn matrices(layer: &Layer<f32>, mut visit: impl FnMut(*const f32, usize, usize)) {
+    let (s, prepared) = (layer.sizes(), layer.prepared.cast_const());
+    let p = s.prepared();
+    if layer.ids.data.is_null() {
+        visit(prepared.add(p.w_ih), s.row, s.input);
     }
-    int8::quantise(prepared.add(p.w_hh), s.row, s.state, to.add(w_hh));
+    visit(prepared.add(p.w_hh), s.row, s.state);
     if s.projected {
-        int8::quantise(prepared.add(p.w_hr), s.state, s.hidden, to.add(w_hr));
+        visit(prepared.add(p.w_hr), s.state, s.hidden);
     }
 }
 
 /// As [`step`], with 8-bit weights.
 ///
 /// # Safety
-/// As [`step`]; `weights` comes from [`quantise`].
+/// As [`step`]; `weights` are those of [`matrices`], one after the other.
 pub unsafe fn step_int8(layer: &Layer<f32>, weights: *const i8) -> Result<(), OutOfMemory> {
-    let [w_ih, w_hh, w_hr, _] = int8_places(layer.sizes(), !layer.ids.data.is_null());
+    let [w_ih, w_hh, w_hr] = int8_places(layer.sizes(), !layer.ids.data.is_null());
     let [w_ih, w_hh, w_hr] = [w_ih, w_hh, w_hr].map(|at| weights.add(at).cast());
     step_with::<F32x4>(layer, &Weights { product: int8_product, w_ih, w_hh, w_hr })
 }
