@@ -1,6 +1,8 @@
 // From what tsc compiled into build/ts to what is published in dist. See CONTRIBUTING.md, "Build".
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
+import { transform } from "esbuild";
 import dts from "rollup-plugin-dts";
 import { inlineWasm } from "./scripts/inline-wasm.mjs";
 
@@ -22,6 +24,32 @@ const onwarn = (warning) => {
   if (warning.code === "THIS_IS_UNDEFINED" && warning.id?.includes("node_modules")) return;
   throw new Error(warning.message);
 };
+
+/**
+ * Neither comments, which the declarations have, nor letters beyond ASCII, for one of which an engine would keep a whole
+ * file in twice its bytes.
+ * @type {import("rollup").Plugin}
+ */
+const plain = {
+  name: "plain",
+  renderChunk: (code, _chunk, { format }) =>
+    transform(code, { format: format === "cjs" ? "cjs" : "esm", target: "es2022" }),
+};
+
+/** @type {Set<string>} */
+const inIndex = new Set();
+
+/**
+ * All that the main entry needs in one file: each file that Node has to find, read and link takes its time at the start.
+ * The core is in another, as bundlers then put it at their bundle's begin: gzip does best when it does not part code.
+ * @type {import("rollup").GetManualChunk}
+ */
+function ofIndex(id, { getModuleInfo }) {
+  if (/unrolled_core_bg\.wasm$|wasmHelpers/.test(id)) return "core";
+  if (inIndex.size === 0) inIndex.add(fileURLToPath(new URL(entries.index, import.meta.url)));
+  for (const module of inIndex) for (const imported of getModuleInfo(module)?.importedIds ?? []) inIndex.add(imported);
+  return inIndex.has(id) ? "unrolled" : null;
+}
 
 /**
  * workerd may not compile bytes: there another loader imports the wasm file as a module, which the runtime has
@@ -76,12 +104,13 @@ export default [
     input: { ...entries, cli: "build/ts/cli/main.js", replica: "build/ts/cli/replica.js" },
     external,
     onwarn,
-    plugins: [inlineWasm(), nodeResolve()],
+    plugins: [inlineWasm(), nodeResolve(), plain],
     output: {
       dir: "dist",
       format: "es",
       entryFileNames: "[name].js",
       chunkFileNames: "[name]-shared.js",
+      manualChunks: ofIndex,
       // Imports for nothing but the order of loading, which esbuild warns of.
       hoistTransitiveImports: false,
     },
@@ -90,8 +119,14 @@ export default [
     input: entries,
     external,
     onwarn,
-    plugins: [inlineWasm(), nodeResolve()],
-    output: { dir: "dist", format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name]-shared.cjs" },
+    plugins: [inlineWasm(), nodeResolve(), plain],
+    output: {
+      dir: "dist",
+      format: "cjs",
+      entryFileNames: "[name].cjs",
+      chunkFileNames: "[name]-shared.cjs",
+      manualChunks: ofIndex,
+    },
   },
   {
     input: {
@@ -105,7 +140,7 @@ export default [
     },
     external,
     onwarn,
-    plugins: [staticWasm(), nodeResolve()],
+    plugins: [staticWasm(), nodeResolve(), plain],
     output: {
       dir: "dist",
       format: "es",

@@ -15,7 +15,6 @@
 //
 // A training step makes the inputs, computes loss and gradients, updates, and has the loss as a number.
 import { spawn } from "node:child_process";
-import { writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -23,6 +22,7 @@ import { gzipSync } from "node:zlib";
 import * as unrolled from "unrolled";
 import { loadFasterCore } from "unrolled/node";
 import { characterLoss, createCharacterModel, symbols, tokenizer } from "./character-model.mjs";
+import { streaming } from "./streaming.mjs";
 import { core, cores, Lcg, latency, median, report, text, throughput, throughputOfThreads } from "./timing.mjs";
 
 const here = fileURLToPath(import.meta.url);
@@ -117,20 +117,6 @@ function w4() {
   });
 }
 
-/**
- * One call of W5.
- * @param {unrolled.SessionOptions} [options]
- */
-function streaming(options) {
-  const [I, H] = [128, 256];
-  const lstm = new unrolled.LSTM(I, H, { numLayers: 2 }).init({ seed: 1 });
-  const session = new unrolled.Session(lstm, options);
-  const random = new Lcg();
-  const inputs = Array.from({ length: 64 }, () => Float32Array.from({ length: I }, () => random.unit()));
-  let step = 0;
-  return () => session.step(/** @type {Float32Array} */ (inputs[step++ % inputs.length]))[0] ?? NaN;
-}
-
 /** W5, and the same with 8-bit weights and what they cost in accuracy. */
 function w5() {
   latency("W5", "us_per_step_p50", "us", streaming());
@@ -182,7 +168,9 @@ function w6() {
 function coldStart() {
   return new Promise((settle, fail) => {
     const begin = performance.now();
-    const child = spawn(process.execPath, [here, "W7start"], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [fileURLToPath(new URL("start.mjs", import.meta.url))], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let time = NaN;
     child.stdout.once("data", () => {
       time = performance.now() - begin;
@@ -238,10 +226,6 @@ const workloads = {
   W6: w6,
   audio,
   W7: w7,
-  W7start: () => {
-    streaming()();
-    writeSync(1, "READY\n");
-  },
   W8: () => undefined,
 };
 

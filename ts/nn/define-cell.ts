@@ -9,6 +9,7 @@ import type { Initializer } from "../tensor/parameter.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type CellSizes, type CompiledOptions, type CompiledRunOptions, compiledKind } from "./compiler/compiled.js";
 import type { RecurrenceDropout } from "./compiler/dropout.js";
+import type { Graph } from "./compiler/graph.js";
 import { type CellDefinition, trace } from "./compiler/trace.js";
 import { withObservedGates } from "./compiler/variants.js";
 import {
@@ -98,16 +99,47 @@ export interface CellDefinitionOptions<S extends string, E extends string = neve
 export function defineCell<const S extends string, const E extends string = never>(
   definition: CellDefinitionOptions<S, E>,
 ): CompiledClass<S> {
+  const graph = traceChecked(definition);
+  return classOf(definition, () => graph);
+}
+
+/**
+ * {@link defineCell} for cells of our own, of which it is known that they can be traced: that is done when the first
+ * layer is made, so that loading the package takes no time for them.
+ */
+export function defineCellLazily<const S extends string, const E extends string = never>(
+  definition: CellDefinitionOptions<S, E>,
+): CompiledClass<S> {
+  let graph: Graph | undefined;
+  return classOf(definition, () => {
+    graph ??= traceChecked(definition);
+    return graph;
+  });
+}
+
+/** @throws CellDefinitionError; ArgumentError for an initializer of no parameter */
+function traceChecked<S extends string, E extends string>(definition: CellDefinitionOptions<S, E>): Graph {
   const graph = trace(definition);
-  const { name, initializers = {} } = definition;
   const parameters = [...graph.weights, ...graph.biases, ...graph.vectors];
-  for (const parameter of Object.keys(initializers)) {
+  for (const parameter of Object.keys(definition.initializers ?? {})) {
     if (parameters.some((known) => known.name === parameter)) continue;
-    throw new ArgumentError(name, "initializers", `by ${parameters.map((known) => known.name).join(", ")}`, parameter);
+    throw new ArgumentError(
+      definition.name,
+      "initializers",
+      `by ${parameters.map((known) => known.name).join(", ")}`,
+      parameter,
+    );
   }
+  return graph;
+}
+
+function classOf<S extends string, E extends string>(
+  { name, initializers = {} }: CellDefinitionOptions<S, E>,
+  graph: () => Graph,
+): CompiledClass<S> {
   class Cell extends RecurrentCell<CompiledState<S>> {
     constructor(inputSize: number, hiddenSize: number, options: CellOptions & CompiledOptions & CellSizes = {}) {
-      super(compiledKind(graph, initializers, hiddenSize, options), inputSize, hiddenSize, options);
+      super(compiledKind(graph(), initializers, hiddenSize, options), inputSize, hiddenSize, options);
     }
   }
   class Layer extends RecurrentLayer<CompiledState<S>, CompiledSequenceOptions<S>> {
@@ -116,13 +148,13 @@ export function defineCell<const S extends string, const E extends string = neve
     readonly #options: CompiledLayerOptions;
 
     constructor(inputSize: number, hiddenSize: number, options: CompiledLayerOptions = {}) {
-      super(compiledKind(graph, initializers, hiddenSize, options, options), inputSize, hiddenSize, options);
+      super(compiledKind(graph(), initializers, hiddenSize, options, options), inputSize, hiddenSize, options);
       this.#options = options;
     }
 
     observed(inputSize: number): RecurrentLayer<RecurrentState> {
       const { hiddenSize } = this;
-      const kind = compiledKind(withObservedGates(graph), initializers, hiddenSize, this.#options, this.#options);
+      const kind = compiledKind(withObservedGates(graph()), initializers, hiddenSize, this.#options, this.#options);
       return new ObservedLayer(kind, inputSize, hiddenSize, {});
     }
   }

@@ -13,10 +13,10 @@
  * Parameters: names, shapes and the order of rows are those of the fused layers, so that weights go from one to the
  * other: `compiled.loadStateDict(fused.stateDict())`.
  */
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 
 /** {@link RNN} with tanh, compiled. State: h of (numLayers * directions, B, H). */
-export const CompiledRNN = /* @__PURE__ */ defineCell({
+export const CompiledRNN = /* @__PURE__ */ defineCellLazily({
   name: "CompiledRNN",
   state: ["h"],
   biases: "two",
@@ -24,7 +24,7 @@ export const CompiledRNN = /* @__PURE__ */ defineCell({
 });
 
 /** {@link LSTM} without projection, compiled. State: h and c of (numLayers * directions, B, H). */
-export const CompiledLSTM = /* @__PURE__ */ defineCell({
+export const CompiledLSTM = /* @__PURE__ */ defineCellLazily({
   name: "CompiledLSTM",
   state: ["h", "c"],
   biases: "two",
@@ -39,7 +39,7 @@ export const CompiledLSTM = /* @__PURE__ */ defineCell({
 });
 
 /** {@link LSTM} with `projectionSize`, compiled. State: h of (numLayers * directions, B, projectionSize), c of (.., H). */
-export const CompiledProjectedLSTM = /* @__PURE__ */ defineCell({
+export const CompiledProjectedLSTM = /* @__PURE__ */ defineCellLazily({
   name: "CompiledProjectedLSTM",
   state: { h: "projection", c: "hidden" },
   gates: ["i", "f", "g", "o"],
@@ -54,7 +54,7 @@ export const CompiledProjectedLSTM = /* @__PURE__ */ defineCell({
 });
 
 /** {@link GRU}, compiled. State: h of (numLayers * directions, B, H). */
-export const CompiledGRU = /* @__PURE__ */ defineCell({
+export const CompiledGRU = /* @__PURE__ */ defineCellLazily({
   name: "CompiledGRU",
   state: ["h"],
   biases: "two",

@@ -11,10 +11,10 @@
  * Parameters: weight_ih = W, weight_hh = U, bias = b, rows r, z, n. Where a file has h_t = z n + (1 - z) h_{t-1}, as
  * Chung et al. 2014: `complementGate`.
  */
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 
 /** GRU with the reset before the product. State: h of (numLayers * directions, B, H). */
-export const GRUResetBefore = /* @__PURE__ */ defineCell({
+export const GRUResetBefore = /* @__PURE__ */ defineCellLazily({
   name: "GRUResetBefore",
   state: ["h"],
   step({ x, h }, { gate, sigmoid, tanh }) {

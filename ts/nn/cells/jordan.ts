@@ -10,7 +10,7 @@
  */
 import type { ActivationName } from "../../tensor/kinds.js";
 import { checkActivation } from "../check.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import type { OutputActivation } from "../rnn.js";
 
 /** Options of {@link defineJordan}. */
@@ -28,7 +28,7 @@ export interface JordanActivations {
 export function defineJordan({ hiddenActivation = "tanh", outputActivation = "sigmoid" }: JordanActivations = {}) {
   checkActivation("defineJordan", "hiddenActivation", hiddenActivation);
   if (outputActivation !== "softmax") checkActivation("defineJordan", "outputActivation", outputActivation);
-  return defineCell({
+  return defineCellLazily({
     name: "Jordan",
     state: { y: "output" },
     step({ x, y }, { gate, linear, activation, softmax }) {

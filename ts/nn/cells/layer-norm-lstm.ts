@@ -13,7 +13,7 @@
  * first) and bias_<gate> (zeros); norm_c_weight and norm_c_bias.
  */
 import type { CellTools, Value } from "../compiler/trace.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import { constant } from "../initializers.js";
 
 type Four = readonly [Value, Value, Value, Value];
@@ -33,7 +33,7 @@ function normalized(tools: CellTools, values: Four): Four {
 }
 
 /** LSTM with layer normalisation. State: h and c of (numLayers * directions, B, H). */
-export const LayerNormLSTM = /* @__PURE__ */ defineCell({
+export const LayerNormLSTM = /* @__PURE__ */ defineCellLazily({
   name: "LayerNormLSTM",
   state: ["h", "c"],
   step({ x, h, c }, tools) {

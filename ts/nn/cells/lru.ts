@@ -17,7 +17,7 @@
 import { log } from "../../core/elementary.js";
 import { ArgumentError } from "../../errors.js";
 import type { Initializer, Parameter } from "../../tensor/parameter.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import { normal, uniform } from "../initializers.js";
 import { hashPath } from "../module.js";
 
@@ -71,7 +71,7 @@ export function defineLRU(definition: LRUDefinition = {}) {
   const nuStart = ofUniform("nu_log", (draw) => log(-0.5 * log(squaredRadius(draw))));
   const thetaStart = ofUniform("theta_log", (draw) => log(maxPhase * Math.max(draw, MARGIN)));
   const gammaStart = ofUniform("nu_log", (draw) => 0.5 * log(1 - squaredRadius(draw)));
-  return defineCell({
+  return defineCellLazily({
     name: "LRU",
     state: { y: "output", re: "hidden", im: "hidden" },
     initializers: {

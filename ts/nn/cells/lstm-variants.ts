@@ -16,7 +16,7 @@
  * also has weight_inputGateh, weight_forgetGateh and weight_outputGateh (rows i, f, o), from the gate so named.
  */
 import type { CellTools, Value } from "../compiler/trace.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 
 /** What a variant does without, or otherwise. */
 interface Departure {
@@ -65,7 +65,7 @@ function defineVariant(name: string, departure: Departure) {
     ...(departure.forgetGate === undefined ? [] : ["f"]),
     ...(departure.outputGate === "none" ? ["o"] : []),
   ];
-  return defineCell({
+  return defineCellLazily({
     name,
     state: ["h", "c"],
     gates: ["i", "f", "g", "o"].filter((row) => !without.includes(row)),
@@ -105,7 +105,7 @@ export const CoupledGateLSTM = /* @__PURE__ */ defineVariant("CoupledGateLSTM", 
 export const NoPeepholeLSTM = /* @__PURE__ */ defineVariant("NoPeepholeLSTM", { peepholes: "none" });
 
 /** Full gate recurrence: gates also see the gates of the step before. State: h, c, inputGate, forgetGate, outputGate. */
-export const FullGateRecurrenceLSTM = /* @__PURE__ */ defineCell({
+export const FullGateRecurrenceLSTM = /* @__PURE__ */ defineCellLazily({
   name: "FullGateRecurrenceLSTM",
   state: ["h", "c", "inputGate", "forgetGate", "outputGate"],
   gates: ["i", "f", "g", "o"],

@@ -12,7 +12,7 @@
  * Parameters: weight_ih = W, bias = b, rows z, n.
  */
 import type { CellTools, Value } from "../compiler/trace.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 
 /** g: a + 1/2 for a >= 0, else sigmoid(a); continuous, and positive. @internal */
 export function positive({ relu, sigmoid }: CellTools, a: Value): Value {
@@ -20,7 +20,7 @@ export function positive({ relu, sigmoid }: CellTools, a: Value): Value {
 }
 
 /** minGRU. State: h of (numLayers * directions, B, H). */
-export const MinGRU = /* @__PURE__ */ defineCell({
+export const MinGRU = /* @__PURE__ */ defineCellLazily({
   name: "MinGRU",
   state: ["h"],
   step({ x, h }, tools) {

@@ -11,11 +11,11 @@
  *
  * Parameters: weight_ih = W, bias = b, rows f, i, n.
  */
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import { positive } from "./min-gru.js";
 
 /** minLSTM. State: h of (numLayers * directions, B, H). */
-export const MinLSTM = /* @__PURE__ */ defineCell({
+export const MinLSTM = /* @__PURE__ */ defineCellLazily({
   name: "MinLSTM",
   state: ["h"],
   step({ x, h }, tools) {

@@ -7,10 +7,10 @@
  *
  * Parameters: weight_ih = W, weight_hh = U, bias = b, rows f, n.
  */
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 
 /** Minimal gated unit. State: h of (numLayers * directions, B, H). */
-export const MinimalGatedUnit = /* @__PURE__ */ defineCell({
+export const MinimalGatedUnit = /* @__PURE__ */ defineCellLazily({
   name: "MinimalGatedUnit",
   state: ["h"],
   step({ x, h }, { gate, sigmoid, tanh }) {

@@ -15,7 +15,7 @@
  * Parameters: weight_ih = W, weight_hh = U, bias = b, rows z, r, n of those that there are; weight_x = W_x.
  */
 import type { CellTools, Value } from "../compiler/trace.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 
 /** The last equation. */
 function update({ tanh }: CellTools, h: Value, z: Value, candidate: Value): { readonly h: Value } {
@@ -23,7 +23,7 @@ function update({ tanh }: CellTools, h: Value, z: Value, candidate: Value): { re
 }
 
 function defineMUT1(name: string, projected: boolean) {
-  return defineCell({
+  return defineCellLazily({
     name,
     state: ["h"],
     inputWidth: projected ? "input" : "hidden",
@@ -39,7 +39,7 @@ function defineMUT1(name: string, projected: boolean) {
 }
 
 function defineMUT2(name: string, projected: boolean) {
-  return defineCell({
+  return defineCellLazily({
     name,
     state: ["h"],
     inputWidth: projected ? "input" : "hidden",
@@ -66,7 +66,7 @@ export const MUT2 = /* @__PURE__ */ defineMUT2("MUT2", false);
 export const ProjectedMUT2 = /* @__PURE__ */ defineMUT2("ProjectedMUT2", true);
 
 /** MUT3. State: h of (numLayers * directions, B, H). */
-export const MUT3 = /* @__PURE__ */ defineCell({
+export const MUT3 = /* @__PURE__ */ defineCellLazily({
   name: "MUT3",
   state: ["h"],
   gates: ["z", "r", "n"],

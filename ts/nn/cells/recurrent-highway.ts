@@ -14,7 +14,7 @@
  */
 import { ArgumentError } from "../../errors.js";
 import { checkSize } from "../check.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import { gateBias } from "../initializers.js";
 
 /** Options of {@link defineRecurrentHighway}. */
@@ -42,7 +42,7 @@ export function defineRecurrentHighway(definition: RecurrentHighwayDefinition = 
   const letters = carry === "coupled" ? ["n", "z"] : ["n", "z", "c"];
   const gates = Array.from({ length: depth }, (_, layer) => letters.map((letter) => `${letter}${layer + 1}`)).flat();
   const low = gates.filter((name) => name.startsWith("z")).map((name) => [name, gateStart] as const);
-  return defineCell({
+  return defineCellLazily({
     name: "RecurrentHighway",
     state: ["h"],
     gates,

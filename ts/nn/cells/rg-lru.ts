@@ -14,7 +14,7 @@
  */
 import { exp, log } from "../../core/elementary.js";
 import type { Initializer } from "../../tensor/parameter.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import { uniform } from "../initializers.js";
 
 /** The paper's c: how much longer memories last than a gate half open says. */
@@ -34,7 +34,7 @@ function decayBetween(low: number, high: number): Initializer {
 }
 
 /** RG-LRU. State: h of (numLayers * directions, B, H). */
-export const RGLRU = /* @__PURE__ */ defineCell({
+export const RGLRU = /* @__PURE__ */ defineCellLazily({
   name: "RGLRU",
   state: ["h"],
   inputWidth: "hidden",

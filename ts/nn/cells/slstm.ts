@@ -18,7 +18,7 @@
  */
 import { ArgumentError } from "../../errors.js";
 import { checkSize } from "../check.js";
-import { defineCell } from "../define-cell.js";
+import { defineCellLazily } from "../define-cell.js";
 import { gateBias } from "../initializers.js";
 
 /** The smallest normal float32. */
@@ -45,7 +45,7 @@ export function defineSLSTM({ heads = 1, forgetGate = "sigmoid" }: SLSTMDefiniti
     const last = width / heads - 1;
     return 3 + (3 * (unit % (last + 1))) / Math.max(1, last);
   };
-  return defineCell({
+  return defineCellLazily({
     name: "SLSTM",
     state: ["h", "c", "n", "m"],
     initializers: { bias: gateBias(["i", "f", "z", "o"], { f: forgetBias }) },
