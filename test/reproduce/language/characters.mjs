@@ -103,31 +103,26 @@ const subjects = () => [
 ];
 
 /**
- * The share of brackets that have a partner. Those still open at the end do not count, as a text may end anywhere.
+ * The share of brackets that have a partner: one closes the latest that is open, if it is of its kind. Those still open at
+ * the end do not count, as a text may end anywhere.
  * @param {string} text
  */
 function matchedBrackets(text) {
   const openers = { ")": "(", "]": "[", "}": "{" };
   /** @type {string[]} */
   const open = [];
-  let [matched, unmatched] = [0, 0];
+  let [matched, all] = [0, 0];
   for (const [bracket] of text.matchAll(/[()[\]{}]/g)) {
     const opener = openers[/** @type {keyof typeof openers} */ (bracket)];
     if (opener === undefined) {
       open.push(bracket);
       continue;
     }
-    const at = open.lastIndexOf(opener);
-    if (at < 0) {
-      unmatched++;
-      continue;
-    }
-    // What was opened since then is never closed.
-    unmatched += open.length - 1 - at;
-    matched += 2;
-    open.length = at;
+    const latest = open.pop();
+    all += latest === undefined ? 1 : 2;
+    if (latest === opener) matched += 2;
   }
-  return matched / (matched + unmatched);
+  return matched / all;
 }
 
 /**
@@ -182,7 +177,7 @@ async function learn({ name, data, training, held, updates, dropout, bar, bracke
     updates,
     reportEvery: 1,
     valid: evaluationLanes(heldIds, { batchSize: BATCH, seqLen: SEQ_LEN }),
-    validEvery: updates / 8,
+    validEvery: updates / 4,
     keepBest: true,
     replicas: replicas({
       n: 2,
