@@ -90,7 +90,7 @@ const subjects = () => [
     data: "sonnets, last tenth",
     ...headAndTail(dataText("sonnets/sonnets.txt")),
     updates: 2000,
-    dropout: 0.4,
+    dropout: 0.3,
   },
   {
     name: "code",
