@@ -1,6 +1,6 @@
 // The core inside the bundle. @rollup/plugin-wasm puts a wasm file there as base64 and makes its import a function; gzip
 // cannot compress base64 of raw wasm well (61 kB of a page), and deflate leaves more (45 kB) than the packer of
-// crate/packer (36 kB, what unpacks it included), so the plugin is given the packed bytes, and its function unpacks
+// crate/packer (35 kB, what unpacks it included), so the plugin is given the packed bytes, and its function unpacks
 // them: `import coreBytes from "./x.wasm"` then is `() => Uint8Array`.
 import { readFileSync } from "node:fs";
 import { wasm } from "@rollup/plugin-wasm";

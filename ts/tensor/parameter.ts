@@ -95,7 +95,7 @@ export class Parameter extends Tensor {
     this.home = core;
     this.pointer = core.alloc(this.size * 4);
     core.watch(this, this.pointer, this.size * 4);
-    core.raw.ur_fill(this.pointer, this.size, 0);
+    core.f32.fill(0, this.pointer >>> 2, (this.pointer >>> 2) + this.size);
     this.touch();
   }
 
