@@ -43,10 +43,10 @@ impl Coder for Decoder {
 /// # Safety
 /// `packed` is what [`crate::pack::pack`] made of so many bytes, behind the length.
 pub unsafe fn unpack(packed: &[u8], bytes: &mut [u8]) {
-    let (first, rest) = packed.split_at(4);
-    let number = first.iter().fold(0, |number, &byte| number << 8 | u32::from(byte));
-    let mut decoder =
-        Decoder { packed: rest.as_ptr(), range: !0, number, probabilities: [Probability::default(); CONTEXTS] };
+    // SAFETY: as above; the coder's last four bytes are always there.
+    let (number, rest) = unsafe { (packed.as_ptr().cast::<u32>().read_unaligned(), packed.as_ptr().add(4)) };
+    let probabilities = [Probability::default(); CONTEXTS];
+    let mut decoder = Decoder { packed: rest, range: !0, number: u32::from_be(number), probabilities };
     let mut past = Past::NONE;
     let mut at = 0;
     while at < bytes.len() {
