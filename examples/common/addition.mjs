@@ -2,7 +2,8 @@
 import { CharTokenizer, shuffled } from "unrolled";
 
 /**
- * Different sums of two numbers of up to three digits; a+b and b+a are one. A tenth is for validation.
+ * Different sums of two numbers of up to three digits; a+b and b+a are one. A tenth of them, drawn after all are made since
+ * the few of short numbers come early, is for validation.
  * @param {number} count at most 50 000 or so: of the short numbers there are few
  * @param {number} seed
  */
@@ -25,9 +26,10 @@ export function additionTask(count, seed) {
     }
   }
   const validation = Math.floor(count / 10);
+  const drawn = shuffled(pairs, seed);
   return {
-    train: pairs.slice(validation),
-    valid: pairs.slice(0, validation),
+    train: drawn.slice(validation),
+    valid: drawn.slice(0, validation),
     tokenizer: CharTokenizer.from("0123456789+"),
   };
 }

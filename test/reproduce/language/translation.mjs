@@ -44,10 +44,10 @@ export function createTranslator(pairs, attention) {
     targetTokenizer: VocabularyTokenizer.from(targets, { split: "french", minCount: 3 }),
     cell: GRU,
     hiddenSize: 256,
-    embeddingSize: 128,
+    embeddingSize: 256,
     tieWeights: true,
     bidirectional: true,
-    dropout: 0.2,
+    dropout: 0.35,
     labelSmoothing: 0.1,
     attention: attention ? GeneralAttention : undefined,
   });
