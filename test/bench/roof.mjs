@@ -17,7 +17,11 @@ if (wanted === undefined) {
   console.error(`unknown core ${JSON.stringify(name)}, expected one of ${Object.keys(cores).join(", ")}`);
   process.exit(2);
 }
-const { relaxed } = await loadFasterCore(wanted);
+const { relaxed, revectorize } = await loadFasterCore(wanted);
+if (relaxed !== wanted.relaxed || revectorize !== (wanted.revectorize ?? false)) {
+  report("roof", "none", null, "higher", { status: "n/a", note: "not in this version of Node" });
+  process.exit(0);
+}
 const core = getCore();
 const crate = fileURLToPath(new URL("../../crate", import.meta.url));
 
