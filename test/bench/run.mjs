@@ -22,7 +22,6 @@ if (!(Number.isInteger(rounds) && rounds > 0)) {
   process.exit(2);
 }
 const program = fileURLToPath(new URL("workloads.mjs", import.meta.url));
-const roof = fileURLToPath(new URL("roof.mjs", import.meta.url));
 const oneThread = ["W1", "W2", "W3", "W4", "W5", "W6", "audio", "roof"];
 const workloads = positionals.length > 0 ? positionals : [...oneThread, "W2x2", "W3x2", "W7"];
 const peers =
@@ -56,7 +55,7 @@ console.log(`${model}, ${others.length + 1} threads, ${memory}; ${type()} ${rele
 for (let round = 0; round < rounds; round++) {
   for (const workload of workloads) {
     for (const core of oneThread.includes(workload) ? Object.keys(cores) : ["simd"]) {
-      run(process.execPath, workload === "roof" ? [roof, core] : [program, workload, core]);
+      run(process.execPath, [program, workload, core]);
     }
     for (const peer of peers) run(join(values.peers ?? "", "systems", peer), [workload]);
   }

@@ -227,12 +227,13 @@ const workloads = {
   audio,
   W7: w7,
   W8: () => undefined,
+  roof: async () => (await import("./roof.mjs")).roof(),
 };
 
 const name = process.argv[2] ?? "";
 const work = workloads[name];
 if (work === undefined) {
-  console.error(`unknown workload ${JSON.stringify(name)}, expected one of W1 to W8, W2x2 and W3x2`);
+  console.error(`unknown workload ${JSON.stringify(name)}, expected one of ${Object.keys(workloads).join(", ")}`);
   process.exit(2);
 }
 const wanted = cores[core];
