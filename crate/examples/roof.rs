@@ -27,11 +27,12 @@ mod machine {
     use super::Register;
     use core::arch::x86_64::*;
 
+    /// A fused one only where that was found.
     #[derive(Clone, Copy)]
-    pub struct Separate(__m128);
+    pub struct Sse<const FUSED: bool>(__m128);
 
     // SAFETY, here and below: SSE is part of x86-64.
-    impl Register for Separate {
+    impl<const FUSED: bool> Register for Sse<FUSED> {
         #[inline(always)]
         fn splat(value: f32) -> Self {
             Self(unsafe { _mm_set1_ps(value) })
@@ -42,30 +43,13 @@ mod machine {
         }
         #[inline(always)]
         fn multiply_add(self, factor: Self, addend: Self) -> Self {
-            Self(unsafe { _mm_add_ps(_mm_mul_ps(self.0, factor.0), addend.0) })
-        }
-        #[inline(always)]
-        fn first(self) -> f32 {
-            unsafe { _mm_cvtss_f32(self.0) }
-        }
-    }
-
-    #[derive(Clone, Copy)]
-    pub struct Fused(__m128);
-
-    impl Register for Fused {
-        #[inline(always)]
-        fn splat(value: f32) -> Self {
-            Self(unsafe { _mm_set1_ps(value) })
-        }
-        #[inline(always)]
-        fn load(from: &[f32; 4]) -> Self {
-            Self(unsafe { _mm_loadu_ps(from.as_ptr()) })
-        }
-        #[inline(always)]
-        fn multiply_add(self, factor: Self, addend: Self) -> Self {
-            // SAFETY: only called where it was found.
-            Self(unsafe { _mm_fmadd_ps(self.0, factor.0, addend.0) })
+            Self(unsafe {
+                if FUSED {
+                    _mm_fmadd_ps(self.0, factor.0, addend.0)
+                } else {
+                    _mm_add_ps(_mm_mul_ps(self.0, factor.0), addend.0)
+                }
+            })
         }
         #[inline(always)]
         fn first(self) -> f32 {
@@ -76,7 +60,7 @@ mod machine {
     // Instructions of three operands, which engines use too.
     #[target_feature(enable = "avx")]
     unsafe fn separate_of_three() -> f64 {
-        super::peak::<Separate>()
+        super::peak::<Sse<false>>()
     }
 
     pub fn separate() -> f64 {
@@ -84,13 +68,13 @@ mod machine {
             // SAFETY: found.
             unsafe { separate_of_three() }
         } else {
-            super::peak::<Separate>()
+            super::peak::<Sse<false>>()
         }
     }
 
     #[target_feature(enable = "fma")]
     unsafe fn fused_found() -> f64 {
-        super::peak::<Fused>()
+        super::peak::<Sse<true>>()
     }
 
     pub fn fused() -> f64 {

@@ -1046,8 +1046,7 @@ unsafe fn stream_step(StreamCell { arguments, int8 }: StreamCell) -> Result<(), 
             if int8.is_null() {
                 gemm::linear_forward::<F32x4>(1, a.input, a.output, a.x, a.packed, a.bias, a.y);
             } else {
-                let init = if a.bias.is_null() { gemm::Init::Zero } else { gemm::Init::Row(a.bias) };
-                gemm::int8::product(a.output, a.input, a.x, int8, init, a.y)?;
+                gemm::int8::product(a.output, a.input, a.x, int8, gemm::Init::bias(a.bias), a.y)?;
             }
         }
         MOVES => {

@@ -8,11 +8,11 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { getCore, gradients, LSTM, runScope, sum, tensor } from "unrolled";
-import { core, Lcg, report } from "./timing.mjs";
+import { core, cores, Lcg, report } from "./timing.mjs";
 
 const crate = fileURLToPath(new URL("../../crate", import.meta.url));
 /** Relaxed cores fuse multiplication and addition. */
-const fuses = core.startsWith("relaxed");
+const fuses = cores[core]?.relaxed;
 
 /** GFLOP/s. */
 function nativePeak() {

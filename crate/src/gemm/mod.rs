@@ -37,6 +37,17 @@ pub enum Init<E> {
     Current,
 }
 
+impl<E> Init<E> {
+    /// A bias, or null for none.
+    pub fn bias(row: *const E) -> Self {
+        if row.is_null() {
+            Init::Zero
+        } else {
+            Init::Row(row)
+        }
+    }
+}
+
 /// C = init + A B with B packed.
 ///
 /// # Safety
@@ -287,8 +298,7 @@ pub unsafe fn linear_forward<L: Lane>(
     bias: *const L::Elem,
     y: *mut L::Elem,
 ) {
-    let init = if bias.is_null() { Init::Zero } else { Init::Row(bias) };
-    gemm::<L>(rows, output, input, x, input, packed, init, y, output);
+    gemm::<L>(rows, output, input, x, input, packed, Init::bias(bias), y, output);
 }
 
 /// dx += dy W, dW += dy^T x, db += column sums of dy; a null gradient is not wanted. `packed` is W packed by
