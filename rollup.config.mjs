@@ -4,10 +4,11 @@ import { fileURLToPath } from "node:url";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { transform } from "esbuild";
 import dts from "rollup-plugin-dts";
-import { inlineWasm } from "./scripts/inline-wasm.mjs";
+import { inlineWasm, shippedName } from "./scripts/inline-wasm.mjs";
 
 const entries = {
   index: "build/ts/index.js",
+  inference: "build/ts/inference.js",
   node: "build/ts/node/index.js",
   onnx: "build/ts/io/onnx/index.js",
   keras: "build/ts/io/keras/index.js",
@@ -36,19 +37,25 @@ const plain = {
     transform(code, { format: format === "cjs" ? "cjs" : "esm", target: "es2022" }),
 };
 
-/** @type {Set<string>} */
-const inIndex = new Set();
-
 /**
- * All that the main entry needs in one file: each file that Node has to find, read and link takes its time at the start.
- * The core is in another, as bundlers then put it at their bundle's begin: gzip does best when it does not part code.
- * @type {import("rollup").GetManualChunk}
+ * All that an entry needs in one file: each file that Node has to find, read and link takes its time at the start. What
+ * `unrolled/inference` needs is such a file, and the main entry takes another beside it. The core is in a third, as
+ * bundlers then put it at their bundle's begin: gzip does best when it does not part code.
+ * @returns {import("rollup").GetManualChunk}
  */
-function ofIndex(id, { getModuleInfo }) {
-  if (/unrolled_core_bg\.wasm$|wasmHelpers/.test(id)) return "core";
-  if (inIndex.size === 0) inIndex.add(fileURLToPath(new URL(entries.index, import.meta.url)));
-  for (const module of inIndex) for (const imported of getModuleInfo(module)?.importedIds ?? []) inIndex.add(imported);
-  return inIndex.has(id) ? "unrolled" : null;
+function fewFiles() {
+  const parts = ["inference", "index"].map((entry) => ({
+    chunk: entry === "index" ? "unrolled" : entry,
+    ids: new Set([fileURLToPath(new URL(entries[/** @type {keyof typeof entries} */ (entry)], import.meta.url))]),
+  }));
+  return (id, { getModuleInfo }) => {
+    if (/unrolled_core_bg\.wasm$|packed-core/.test(id)) return "core";
+    return parts.find(({ ids }) => {
+      // A set gives what is added to it while it is walked.
+      for (const module of ids) for (const imported of getModuleInfo(module)?.importedIds ?? []) ids.add(imported);
+      return ids.has(id);
+    })?.chunk;
+  };
 }
 
 /**
@@ -65,9 +72,9 @@ function staticWasm() {
       return /loader\.js$/.test(source) ? this.resolve(source.replace("loader", "loader.workerd"), importer) : null;
     },
     generateBundle() {
-      for (const name of ["unrolled_core", "unrolled_core_relaxed"]) {
-        const source = readFileSync(`ts/core/generated/${name}_bg.wasm`);
-        this.emitFile({ type: "asset", fileName: `${name}.wasm`, source });
+      for (const name of ["unrolled_core_bg.wasm", "unrolled_core_relaxed_bg.wasm"]) {
+        const source = readFileSync(`ts/core/generated/${name}`);
+        this.emitFile({ type: "asset", fileName: shippedName(name), source });
       }
     },
   };
@@ -110,7 +117,7 @@ export default [
       format: "es",
       entryFileNames: "[name].js",
       chunkFileNames: "[name]-shared.js",
-      manualChunks: ofIndex,
+      manualChunks: fewFiles(),
       // Imports for nothing but the order of loading, which esbuild warns of.
       hoistTransitiveImports: false,
     },
@@ -125,12 +132,13 @@ export default [
       format: "cjs",
       entryFileNames: "[name].cjs",
       chunkFileNames: "[name]-shared.cjs",
-      manualChunks: ofIndex,
+      manualChunks: fewFiles(),
     },
   },
   {
     input: {
       workerd: entries.index,
+      "inference.workerd": entries.inference,
       "onnx.workerd": entries.onnx,
       "keras.workerd": entries.keras,
       "huggingface.workerd": entries.huggingface,

@@ -7,7 +7,7 @@ const root = import.meta.dirname;
 
 export default defineConfig({
   // Before vite's own handling of wasm. Rollup's plugins are vite's, but for types of the same meaning.
-  plugins: (inlineWasm() as Plugin[]).map((plugin) => ({ ...plugin, enforce: "pre" })),
+  plugins: [{ ...inlineWasm(), enforce: "pre" } as Plugin],
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/runtimes/**"],

@@ -17,7 +17,7 @@ await main(async () => {
     optimizeDeps: { noDiscovery: true },
     server: { middlewareMode: true, hmr: false, ws: false, watch: null },
     // Before vite's own handling of wasm. Rollup's plugins are vite's, but for types of the same meaning.
-    plugins: /** @type {import("vite").Plugin[]} */ (inlineWasm()).map((plugin) => ({ ...plugin, enforce: "pre" })),
+    plugins: [/** @type {import("vite").Plugin} */ ({ ...inlineWasm(), enforce: "pre" })],
   });
   try {
     const { cellsPage } = await server.ssrLoadModule("/test/nn/cells/page.ts");

@@ -1,13 +1,13 @@
-// The core inside the bundle. @rollup/plugin-wasm puts a wasm file there as base64 and makes its import a function; gzip
-// cannot compress base64 of raw wasm well (61 kB of a page), and deflate leaves more (45 kB) than the packer of
-// crate/packer (35 kB, what unpacks it included), so the plugin is given the packed bytes, and its function unpacks
-// them: `import coreBytes from "./x.wasm"` then is `() => Uint8Array`.
-import { readFileSync } from "node:fs";
-import { wasm } from "@rollup/plugin-wasm";
+// The core inside the bundle: `import coreBytes from "./x.wasm"` is `() => Uint8Array`. A wasm file is put there as base64;
+// gzip cannot compress base64 of raw wasm well (61 kB of a page), and deflate leaves more (45 kB) than the packer of
+// crate/packer (35 kB, what unpacks it included), so it is packed first, and the function unpacks it. Node has no need
+// of that as long as the file that workerd imports lies beside the bundle: reading it takes a hundredth of the time.
+import { readFileSync, statSync } from "node:fs";
+import { basename } from "node:path";
 import { fromRoot } from "./lib.mjs";
 
-// Where the plugin's generated code gets its one function from. `atob` is not to be had in an AudioWorklet.
-const helper = "\0wasmHelpers.js";
+const helper = "\0packed-core.js";
+// `atob` is not to be had in an AudioWorklet.
 const helperCode = () => `
 const unpacker = "${readFileSync(fromRoot("ts", "core", "generated", "unpacker.wasm"), "base64").replace(/=*$/, "")}";
 const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -20,24 +20,39 @@ function bytesOf(base64) {
   }
   return bytes;
 }
-export function _loadWasmModule(sync, path, base64) {
+function fileBytes(name, length) {
+  try {
+    const bytes = globalThis.process.getBuiltinModule("fs").readFileSync(import.meta.dirname + "/" + name);
+    if (bytes.length === length) return bytes;
+  } catch {
+    // A page, or a bundle without its file.
+  }
+}
+function unpacked(base64) {
   const packed = bytesOf(base64);
   const { memory, unpack_behind } = new WebAssembly.Instance(new WebAssembly.Module(bytesOf(unpacker))).exports;
   const pointer = memory.grow(4) << 16;
   new Uint8Array(memory.buffer).set(packed, pointer);
   return new Uint8Array(memory.buffer, pointer + packed.length, unpack_behind(pointer, packed.length));
-}`;
+}
+export const wasmBytes = (name, length, base64) => fileBytes(name, length) ?? unpacked(base64);`;
 
-/** @returns {import("rollup").Plugin[]} */
+/** Name of a generated wasm file in `dist/`. @param {string} path */
+export const shippedName = (path) => basename(path).replace("_bg.wasm", ".wasm");
+
+/** @returns {import("rollup").Plugin} */
 export function inlineWasm() {
-  return [
-    {
-      name: "packed-wasm",
-      load(id) {
-        if (id === helper) return helperCode();
-        return id.endsWith(".wasm") ? readFileSync(id.replace(/wasm$/, "packed"), "binary") : null;
-      },
+  return {
+    name: "packed-core",
+    resolveId: (source) => (source === helper ? source : null),
+    load(id) {
+      if (id === helper) return helperCode();
+      if (!id.endsWith(".wasm")) return null;
+      const packed = readFileSync(id.replace(/wasm$/, "packed"), "base64").replace(/=*$/, "");
+      return `import { wasmBytes } from ${JSON.stringify(helper)};
+export default () => wasmBytes("${shippedName(id)}", ${statSync(id).size}, "${packed}");`;
     },
-    wasm({ targetEnv: "auto-inline" }),
-  ];
+    // The same for `require`.
+    resolveImportMeta: (property, { format }) => (property === "dirname" && format === "cjs" ? "__dirname" : null),
+  };
 }

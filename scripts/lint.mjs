@@ -46,7 +46,8 @@ function check(path) {
     if (target.includes("/generated/") && !/^ts\/core\/raw(-relaxed)?\.ts$/.test(path))
       report(node, "only ts/core/raw.ts and raw-relaxed.ts import generated code");
     if (folder === "index") return;
-    if (target === "ts/index.js") return report(node, "ts/index.ts is for users: import from where a thing is defined");
+    if (/^ts\/(index|inference)\.js$/.test(target))
+      return report(node, `${target} is for users: import from where a thing is defined`);
     const targetFolder = target === "ts/errors.js" ? "errors" : (target.split("/")[1] ?? "");
     if (order.indexOf(targetFolder) > order.indexOf(folder))
       report(node, `${folder} may not import from ${targetFolder}, which comes after it`);
@@ -90,7 +91,7 @@ function check(path) {
   if (folder === "index") {
     for (const statement of source.statements) {
       if (!ts.isExportDeclaration(statement) || !statement.moduleSpecifier || !statement.exportClause) {
-        report(statement, "ts/index.ts has named re-exports and nothing else");
+        report(statement, `${path} has named re-exports and nothing else`);
       }
     }
   } else if (!order.includes(folder)) {

@@ -14,14 +14,14 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 /** @param {string} folder */
 function nodeEsm(folder) {
-  const source = `import * as unrolled from "unrolled"; import { smoke } from "./smoke.mjs"; console.log(JSON.stringify(await smoke(unrolled)));`;
+  const source = `import * as unrolled from "unrolled"; import * as inference from "unrolled/inference"; import { smoke } from "./smoke.mjs"; console.log(JSON.stringify(await smoke(unrolled, inference)));`;
   writeFileSync(join(folder, "esm.mjs"), source);
   return JSON.parse(execFileSync(process.execPath, ["esm.mjs"], { cwd: folder, encoding: "utf8" }));
 }
 
 /** @param {string} folder */
 function nodeCjs(folder) {
-  const source = `const unrolled = require("unrolled"); import("./smoke.mjs").then(({ smoke }) => smoke(unrolled)).then((result) => console.log(JSON.stringify(result)));`;
+  const source = `const unrolled = require("unrolled"); const inference = require("unrolled/inference"); import("./smoke.mjs").then(({ smoke }) => smoke(unrolled, inference)).then((result) => console.log(JSON.stringify(result)));`;
   writeFileSync(join(folder, "cjs.cjs"), source);
   return JSON.parse(execFileSync(process.execPath, ["cjs.cjs"], { cwd: folder, encoding: "utf8" }));
 }
@@ -52,13 +52,13 @@ export async function launchChromium() {
  * @returns {Promise<Result>}
  */
 async function chromium(folder) {
-  const page = `<!doctype html><script type="importmap">{"imports":{"unrolled":"/node_modules/unrolled/dist/index.js"}}</script>
+  const page = `<!doctype html><script type="importmap">{"imports":{"unrolled":"/node_modules/unrolled/dist/index.js","unrolled/inference":"/node_modules/unrolled/dist/inference.js"}}</script>
 <script type="module">
 import { pageReplicas, pageSmoke, smoke } from "/smoke.mjs";
 globalThis.outcome = import("unrolled").then(async (unrolled) => {
   await pageSmoke(unrolled);
   await pageReplicas(unrolled);
-  return smoke(unrolled);
+  return smoke(unrolled, await import("unrolled/inference"));
 }).then((value) => ({ value }), (error) => ({ error: String(error?.stack ?? error) }));
 globalThis.ready = true;
 </script>`;
@@ -99,9 +99,9 @@ globalThis.ready = true;
  * @returns {Promise<Result>}
  */
 async function workerd(folder) {
-  const contents = `import * as unrolled from "unrolled"; import { smoke } from "./smoke.mjs";
+  const contents = `import * as unrolled from "unrolled"; import * as inference from "unrolled/inference"; import { smoke } from "./smoke.mjs";
 export default { async fetch() {
-  try { return Response.json({ value: await smoke(unrolled) }); } catch (error) { return Response.json({ error: String(error?.stack ?? error) }); }
+  try { return Response.json({ value: await smoke(unrolled, inference) }); } catch (error) { return Response.json({ error: String(error?.stack ?? error) }); }
 } };`;
   await esbuild.build({
     stdin: { contents, resolveDir: folder },

@@ -3,9 +3,14 @@
 
 /**
  * @param {typeof import("../../ts/index.js")} unrolled
+ * @param {typeof import("../../ts/inference.js")} inference what it samples by: of the same classes
  * @returns {Promise<{ firstLoss: number, lastLoss: number, sample: string, digest: string }>} digest: of the saved model, the same in every runtime
  */
-export async function smoke({ AdamW, CharTokenizer, generate, lanes, LanguageModel, load, LSTM, save, train }) {
+export async function smoke(unrolled, inference) {
+  const { AdamW, CharTokenizer, lanes, LanguageModel, LSTM, save, train } = unrolled;
+  const { generate, load } = inference;
+  for (const [name, value] of Object.entries(inference))
+    if (value !== Reflect.get(unrolled, name)) throw new Error(`${name} of unrolled/inference is another`);
   const text = "the cat sat on the mat; the dog sat on the log. ".repeat(60);
   const tokenizer = CharTokenizer.from(text);
   const model = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 32 }).init({ seed: 1 });
@@ -14,7 +19,7 @@ export async function smoke({ AdamW, CharTokenizer, generate, lanes, LanguageMod
   const losses = [];
   for await (const event of run) if (event.kind === "update") losses.push(event.loss);
   const bytes = save(model);
-  const copy = new LanguageModel({ tokenizer, cell: LSTM, hiddenSize: 32 });
+  const copy = new inference.LanguageModel({ tokenizer, cell: inference.LSTM, hiddenSize: 32 });
   load(copy, bytes);
   const options = { temperature: 0.5, maxTokens: 40, seed: 7 };
   const sample = [...generate(model, "the ", options)].join("");
