@@ -7,7 +7,7 @@
 //!
 //! Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-use crate::math::single;
+use crate::math::{single, Constants};
 use crate::ops::Span;
 use crate::simd::{F32x4, Lane, Words, WIDTH};
 
@@ -94,12 +94,13 @@ impl Draws {
     /// # Safety
     /// `to` points at `n` writable elements.
     pub unsafe fn normal(self, to: *mut f32, n: usize, mean: f32, deviation: f32) {
+        let k = Constants::read();
         let unit = F32x4::splat(1.0 / 16_777_216.0);
         let (mean, deviation) = (F32x4::splat(mean), F32x4::splat(deviation));
         let pair = |u: Words, turn: Words| {
             let u = (F32x4::from_words(u) + F32x4::splat(0.5)) * unit;
-            let radius = deviation * (F32x4::splat(-2.0) * u.ln()).sqrt();
-            let (sine, cosine) = single::sin_cos_turn(F32x4::from_words(turn) * unit);
+            let radius = deviation * (F32x4::splat(-2.0) * u.ln(k)).sqrt();
+            let (sine, cosine) = single::sin_cos_turn(F32x4::from_words(turn) * unit, k);
             (mean + radius * cosine, mean + radius * sine)
         };
         let values = |[a, b, c, d]: [Words; 4]| {

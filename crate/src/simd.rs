@@ -8,6 +8,7 @@
 //! build, a second one with the target feature `relaxed-simd`, fuses those of matrix products where the processor can
 //! ([`Lane::mul_add`]); that is all the difference.
 
+use crate::math::Constants;
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 /// Elements in a lane.
@@ -108,13 +109,13 @@ pub trait Lane:
     }
 
     /// The exponential, the natural logarithm, tanh and the logistic function: see [`crate::math`].
-    fn exp(self) -> Self;
-    fn exp_m1(self) -> Self;
-    fn ln(self) -> Self;
-    fn tanh(self) -> Self;
-    fn sigmoid(self) -> Self;
+    fn exp(self, k: Constants) -> Self;
+    fn exp_m1(self, k: Constants) -> Self;
+    fn ln(self, k: Constants) -> Self;
+    fn tanh(self, k: Constants) -> Self;
+    fn sigmoid(self, k: Constants) -> Self;
     /// Sine and cosine.
-    fn sin_cos(self) -> (Self, Self);
+    fn sin_cos(self, k: Constants) -> (Self, Self);
 
     #[inline(always)]
     fn zero() -> Self {
@@ -256,34 +257,34 @@ macro_rules! array_lane {
                 Self(out)
             }
             #[inline(always)]
-            fn exp(self) -> Self {
+            fn exp(self, k: Constants) -> Self {
                 use $math as math;
-                math::exp(self)
+                math::exp(self, k)
             }
             #[inline(always)]
-            fn exp_m1(self) -> Self {
+            fn exp_m1(self, k: Constants) -> Self {
                 use $math as math;
-                math::exp_m1(self)
+                math::exp_m1(self, k)
             }
             #[inline(always)]
-            fn ln(self) -> Self {
+            fn ln(self, k: Constants) -> Self {
                 use $math as math;
-                math::ln(self)
+                math::ln(self, k)
             }
             #[inline(always)]
-            fn tanh(self) -> Self {
+            fn tanh(self, k: Constants) -> Self {
                 use $math as math;
-                math::tanh(self)
+                math::tanh(self, k)
             }
             #[inline(always)]
-            fn sigmoid(self) -> Self {
+            fn sigmoid(self, k: Constants) -> Self {
                 use $math as math;
-                math::sigmoid(self)
+                math::sigmoid(self, k)
             }
             #[inline(always)]
-            fn sin_cos(self) -> (Self, Self) {
+            fn sin_cos(self, k: Constants) -> (Self, Self) {
                 use $math as math;
-                math::sin_cos(self)
+                math::sin_cos(self, k)
             }
         }
     };
@@ -382,10 +383,10 @@ impl F32x4 {
     fn map_bits(self, f: impl Fn(i32) -> i32) -> Self {
         Self(self.0.map(|x| f32::from_bits(f(x.to_bits() as i32) as u32)))
     }
-    /// The bits as integers, plus `value`, wrapping.
+    /// The bits of both as integers, added, wrapping.
     #[inline(always)]
-    pub(crate) fn bits_add(self, value: i32) -> Self {
-        self.map_bits(|bits| bits.wrapping_add(value))
+    pub(crate) fn bits_add(self, other: Self) -> Self {
+        self.zip(other, |a, b| f32::from_bits(a.to_bits().wrapping_add(b.to_bits())))
     }
     /// The bits of `self` minus those of `other`, wrapping.
     #[inline(always)]
@@ -602,28 +603,28 @@ mod wasm {
             Self(f32x4_relaxed_madd(self.0, factor.0, addend.0))
         }
         #[inline(always)]
-        fn exp(self) -> Self {
-            math::exp(self)
+        fn exp(self, k: Constants) -> Self {
+            math::exp(self, k)
         }
         #[inline(always)]
-        fn exp_m1(self) -> Self {
-            math::exp_m1(self)
+        fn exp_m1(self, k: Constants) -> Self {
+            math::exp_m1(self, k)
         }
         #[inline(always)]
-        fn ln(self) -> Self {
-            math::ln(self)
+        fn ln(self, k: Constants) -> Self {
+            math::ln(self, k)
         }
         #[inline(always)]
-        fn tanh(self) -> Self {
-            math::tanh(self)
+        fn tanh(self, k: Constants) -> Self {
+            math::tanh(self, k)
         }
         #[inline(always)]
-        fn sigmoid(self) -> Self {
-            math::sigmoid(self)
+        fn sigmoid(self, k: Constants) -> Self {
+            math::sigmoid(self, k)
         }
         #[inline(always)]
-        fn sin_cos(self) -> (Self, Self) {
-            math::sin_cos(self)
+        fn sin_cos(self, k: Constants) -> (Self, Self) {
+            math::sin_cos(self, k)
         }
         #[inline(always)]
         fn transpose([a, b, c, d]: [Self; WIDTH]) -> [Self; WIDTH] {
@@ -641,10 +642,10 @@ mod wasm {
     }
 
     impl F32x4 {
-        /// The bits as integers, plus `value`, wrapping.
+        /// The bits of both as integers, added, wrapping.
         #[inline(always)]
-        pub(crate) fn bits_add(self, value: i32) -> Self {
-            Self(i32x4_add(self.0, i32x4_splat(value)))
+        pub(crate) fn bits_add(self, other: Self) -> Self {
+            Self(i32x4_add(self.0, other.0))
         }
         /// The bits of `self` minus those of `other`, wrapping.
         #[inline(always)]

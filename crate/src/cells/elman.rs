@@ -5,7 +5,8 @@
 //! da = dh * phi'(a)        with phi' from h
 //! ```
 
-use super::{Cell, Step};
+use super::{tanh_row, Cell, Step};
+use crate::math::Constants;
 use crate::ops::activation;
 use crate::simd::{Lane, WIDTH};
 
@@ -19,21 +20,27 @@ impl<L: Lane> Cell<L> for Elman {
 
     #[inline(never)]
     unsafe fn forward(s: &Step<L::Elem>) {
+        let k = Constants::read();
         for row in 0..s.rows {
             let (a, h) = (s.gates.add(row * s.gate_stride), s.h.add(row * s.state_stride));
+            if s.activation == activation::TANH {
+                tanh_row::<L>(a, h, s.hidden);
+                continue;
+            }
             for unit in (0..s.hidden).step_by(WIDTH) {
-                activation::forward::<L>(s.activation, s.alpha, L::load(a.add(unit))).store(h.add(unit));
+                activation::forward::<L>(s.activation, s.alpha, L::load(a.add(unit)), k).store(h.add(unit));
             }
         }
     }
 
     #[inline(never)]
     unsafe fn backward(s: &Step<L::Elem>) {
+        let k = Constants::read();
         for row in 0..s.rows {
             let (a, h) = (s.gates.add(row * s.gate_stride), s.h.add(row * s.state_stride));
             let dh = s.dh.add(row * s.hidden);
             for unit in (0..s.hidden).step_by(WIDTH) {
-                let slope = activation::derivative::<L>(s.activation, s.alpha, L::load(h.add(unit)));
+                let slope = activation::derivative::<L>(s.activation, s.alpha, L::load(h.add(unit)), k);
                 (L::load(dh.add(unit)) * slope).store(a.add(unit));
             }
         }

@@ -13,6 +13,7 @@ pub use elman::Elman;
 pub use gru::Gru;
 pub use lstm::Lstm;
 
+use crate::math::Constants;
 use crate::simd::{Lane, WIDTH};
 
 /// One time step, `rows` rows of `hidden` (padded) units, everything in place.
@@ -66,13 +67,15 @@ pub trait Cell<L: Lane> {
 /// The logistic function, whole lanes; `to` may be `x`. One function a loop: its constants then stay in registers.
 #[inline(never)]
 unsafe fn sigmoid_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
-    squash::<L>(x, to, count, L::sigmoid);
+    let k = Constants::read();
+    squash::<L>(x, to, count, |x| x.sigmoid(k));
 }
 
 /// As [`sigmoid_row`].
 #[inline(never)]
 unsafe fn tanh_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
-    squash::<L>(x, to, count, L::tanh);
+    let k = Constants::read();
+    squash::<L>(x, to, count, |x| x.tanh(k));
 }
 
 /// Two lanes at once, read before they are written, which an engine can join: see [`crate::gemm::kernel`].

@@ -14,7 +14,7 @@
 //! | hard sigmoid of ONNX | 0.2 x + 0.5 in [0, 1] (also Keras 2) | 0.2 inside |
 //! | hard tanh | x in [-1, 1] | 1 inside |
 
-use crate::math::ln_1p;
+use crate::math::{ln_1p, Constants};
 use crate::simd::Lane;
 
 pub const IDENTITY: u32 = 0;
@@ -33,15 +33,15 @@ pub const COUNT: u32 = 11;
 
 /// y = f(x); an unknown kind is the identity. NaN stays NaN.
 #[inline(always)]
-pub fn forward<L: Lane>(kind: u32, alpha: L::Elem, x: L) -> L {
+pub fn forward<L: Lane>(kind: u32, alpha: L::Elem, x: L, k: Constants) -> L {
     let (zero, one, alpha) = (L::zero(), L::constant(1.0), L::splat(alpha));
     match kind {
-        TANH => x.tanh(),
-        SIGMOID => x.sigmoid(),
+        TANH => x.tanh(k),
+        SIGMOID => x.sigmoid(k),
         RELU => x.max(zero),
         LEAKY_RELU => x.select_gt(zero, x, alpha * x),
-        ELU => x.select_gt(zero, x, alpha * x.min(zero).exp_m1()),
-        SOFTPLUS => x.max(zero) + ln_1p((-x.abs()).exp()),
+        ELU => x.select_gt(zero, x, alpha * x.min(zero).exp_m1(k)),
+        SOFTPLUS => x.max(zero) + ln_1p((-x.abs()).exp(k), k),
         SOFTSIGN => x / (one + x.abs()),
         HARD_SIGMOID => (x + L::constant(3.0)).clamp(zero, L::constant(6.0)) / L::constant(6.0),
         HARD_SIGMOID_ONNX => (L::constant(0.2) * x + L::constant(0.5)).clamp(zero, one),
@@ -52,7 +52,7 @@ pub fn forward<L: Lane>(kind: u32, alpha: L::Elem, x: L) -> L {
 
 /// f'(x) from y = f(x).
 #[inline(always)]
-pub fn derivative<L: Lane>(kind: u32, alpha: L::Elem, y: L) -> L {
+pub fn derivative<L: Lane>(kind: u32, alpha: L::Elem, y: L, k: Constants) -> L {
     let (zero, one, alpha) = (L::zero(), L::constant(1.0), L::splat(alpha));
     let inside = |low: L, high: L, slope: L| y.select_gt(low, high.select_gt(y, slope, zero), zero);
     match kind {
@@ -61,7 +61,7 @@ pub fn derivative<L: Lane>(kind: u32, alpha: L::Elem, y: L) -> L {
         RELU => y.select_gt(zero, one, zero),
         LEAKY_RELU => y.select_gt(zero, one, alpha),
         ELU => y.select_gt(zero, one, y + alpha),
-        SOFTPLUS => -(-y).exp_m1(),
+        SOFTPLUS => -(-y).exp_m1(k),
         SOFTSIGN => {
             let rest = one - y.abs();
             rest * rest

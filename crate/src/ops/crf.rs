@@ -15,6 +15,7 @@
 use super::ctc::normalize;
 use super::softmax::{largest, ln};
 use super::{large_spans, spans, sum_large_spans};
+use crate::math::Constants;
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, Real};
 
@@ -78,25 +79,26 @@ unsafe fn log_sum_exp<L: Lane>(x: *const L::Elem, n: usize) -> L::Elem {
     if top.to_f64() == f64::NEG_INFINITY {
         return top;
     }
-    top + ln::<L>(sum_large_spans::<L>(n, |at| (at.load::<L>(x) - L::splat(top)).exp()))
+    let k = Constants::read();
+    top + ln::<L>(sum_large_spans::<L>(n, |at| (at.load::<L>(x) - L::splat(top)).exp(k)))
 }
 
 /// to += factor e^(x + shift).
 #[inline(never)]
 unsafe fn add_exp<L: Lane>(n: usize, x: *const L::Elem, shift: L::Elem, factor: L::Elem, to: *mut L::Elem) {
-    let (shift, factor) = (L::splat(shift), L::splat(factor));
-    large_spans(n, |at| at.add((at.load::<L>(x) + shift).exp() * factor, to));
+    let (shift, factor, k) = (L::splat(shift), L::splat(factor), Constants::read());
+    large_spans(n, |at| at.add((at.load::<L>(x) + shift).exp(k) * factor, to));
 }
 
 /// to[j] = lse over i of from[i] + A[i, j].
 unsafe fn step<L: Lane>(chain: &Chain<L::Elem>, from: *const L::Elem, to: *mut L::Elem) {
-    let tags = chain.tags;
+    let (tags, k) = (chain.tags, Constants::read());
     large_spans(tags, |at| {
         let term = |i: usize| L::splat(*from.add(i)) + at.load::<L>(chain.transitions.add(i * tags));
         // Of terms that are all impossible the largest is taken to be this: their exponentials are then 0 and not NaN.
         let top = (0..tags).fold(L::constant(-1e30), |top, i| top.max(term(i)));
-        let sum = (0..tags).fold(L::zero(), |sum, i| sum + (term(i) - top).exp());
-        at.store(top + sum.ln(), to);
+        let sum = (0..tags).fold(L::zero(), |sum, i| sum + (term(i) - top).exp(k));
+        at.store(top + sum.ln(k), to);
     });
 }
 

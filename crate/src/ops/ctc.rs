@@ -14,6 +14,7 @@
 
 use super::softmax::{largest, ln};
 use super::{large_spans, spans, sum_large_spans};
+use crate::math::Constants;
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, Real};
 
@@ -81,11 +82,11 @@ unsafe fn merge<L: Lane>(
     to: *mut L::Elem,
 ) {
     // Of three impossible terms the largest is taken to be this: their exponentials are then 0 and not NaN.
-    let lowest = L::constant(-1e30);
+    let (lowest, k) = (L::constant(-1e30), Constants::read());
     large_spans(n, |at| {
         let (a, b, c) = (at.load::<L>(a), at.load::<L>(b), at.load::<L>(c) + at.load::<L>(joint));
         let top = a.max(b).max(c).max(lowest);
-        at.store(top + ((a - top).exp() + (b - top).exp() + (c - top).exp()).ln(), to);
+        at.store(top + ((a - top).exp(k) + (b - top).exp(k) + (c - top).exp(k)).ln(k), to);
     });
 }
 
@@ -127,7 +128,8 @@ pub unsafe fn forward<L: Lane>(sequence: &Sequence<L::Elem>, alphas: *mut L::Ele
     }
     let last = alphas.add((sequence.steps - 1) * width + MARGIN);
     let ends = places.min(2);
-    let sum = sum_large_spans::<L>(ends, |at| at.load::<L>(last.add(places - ends)).exp());
+    let k = Constants::read();
+    let sum = sum_large_spans::<L>(ends, |at| at.load::<L>(last.add(places - ends)).exp(k));
     Ok(-(offset + ln::<L>(sum).to_f64()))
 }
 
@@ -144,6 +146,7 @@ pub unsafe fn backward<L: Lane>(
     let (places, width) = (sequence.places(), row_len(sequence.count));
     let scratch = Scratch::new();
     let take = |n| scratch.take::<L::Elem>(n).ok_or(OutOfMemory);
+    let k = Constants::read();
     let (joint, beta, next, path) = (take(width)?, take(places)?, take(width)?, take(places)?);
     fill::<L>(joint, width);
     sequence.joints(joint);
@@ -155,7 +158,7 @@ pub unsafe fn backward<L: Lane>(
         spans(places, |at| at.store(at.load::<L>(alpha) + at.load::<L>(beta), path));
         let top = L::splat(largest::<L>(path, places));
         let sum = sum_large_spans::<L>(places, |at| {
-            let share = (at.load::<L>(path) - top).exp();
+            let share = (at.load::<L>(path) - top).exp(k);
             at.store(share, path);
             share
         });

@@ -12,6 +12,7 @@
 //! | max, min | larger, smaller; NaN if either is | dy to the one chosen, half to each when equal |
 
 use super::{activation, large_spans, spans, sum_spans, Invalid, Span};
+use crate::math::Constants;
 use crate::simd::{Lane, Real, WIDTH};
 
 pub const NEG: u32 = 16;
@@ -58,6 +59,7 @@ pub unsafe fn unary<L: Lane>(
     n: usize,
     alpha: L::Elem,
 ) -> Result<(), Invalid> {
+    let k = Constants::read();
     macro_rules! each {
         ($f:expr) => {
             map::<L>(x, y, n, $f)
@@ -67,16 +69,16 @@ pub unsafe fn unary<L: Lane>(
     macro_rules! activations {
         ($($kind:ident)*) => {
             match kind {
-                $(activation::$kind => each!(|x| activation::forward::<L>(activation::$kind, alpha, x)),)*
+                $(activation::$kind => each!(|x| activation::forward::<L>(activation::$kind, alpha, x, k)),)*
                 NEG => each!(|x: L| -x),
-                EXP => each!(|x: L| x.exp()),
-                LOG => each!(|x: L| x.ln()),
+                EXP => each!(|x: L| x.exp(k)),
+                LOG => each!(|x: L| x.ln(k)),
                 SQRT => each!(|x: L| x.sqrt()),
                 SQUARE => each!(|x: L| x * x),
                 ABS => each!(|x: L| x.abs()),
                 RECIPROCAL => each!(|x: L| L::constant(1.0) / x),
                 SIN | COS => each!(|x: L| {
-                    let (sine, cosine) = x.sin_cos();
+                    let (sine, cosine) = x.sin_cos(k);
                     if kind == SIN {
                         sine
                     } else {
@@ -93,7 +95,14 @@ pub unsafe fn unary<L: Lane>(
 
 /// dy f'(x), with y = f(x); x and y are asked for where the kind reads them.
 #[inline(always)]
-pub(crate) fn slope<L: Lane>(kind: u32, alpha: L::Elem, dy: L, x: impl FnOnce() -> L, y: impl FnOnce() -> L) -> L {
+pub(crate) fn slope<L: Lane>(
+    kind: u32,
+    alpha: L::Elem,
+    k: Constants,
+    dy: L,
+    x: impl FnOnce() -> L,
+    y: impl FnOnce() -> L,
+) -> L {
     let (zero, one, two) = (L::zero(), L::constant(1.0), L::constant(2.0));
     match kind {
         NEG => -dy,
@@ -109,9 +118,9 @@ pub(crate) fn slope<L: Lane>(kind: u32, alpha: L::Elem, dy: L, x: impl FnOnce() 
             let y = y();
             -(dy * (y * y))
         }
-        SIN => dy * x().sin_cos().1,
-        COS => -(dy * x().sin_cos().0),
-        _ => dy * activation::derivative::<L>(kind, alpha, y()),
+        SIN => dy * x().sin_cos(k).1,
+        COS => -(dy * x().sin_cos(k).0),
+        _ => dy * activation::derivative::<L>(kind, alpha, y(), k),
     }
 }
 
@@ -128,12 +137,13 @@ pub unsafe fn unary_backward<L: Lane>(
     n: usize,
     alpha: L::Elem,
 ) -> Result<(), Invalid> {
+    let k = Constants::read();
     macro_rules! each {
         ($kind:expr) => {
             each!($kind, spans)
         };
         ($kind:expr, $spans:ident) => {
-            $spans(n, |at| at.add::<L>(slope($kind, alpha, at.load(dy), || at.load(x), || at.load(y)), dx))
+            $spans(n, |at| at.add::<L>(slope($kind, alpha, k, at.load(dy), || at.load(x), || at.load(y)), dx))
         };
     }
     match kind {

@@ -4,6 +4,7 @@
 //! * log softmax: y = s (x - max x) - ln sum; dx += s (dy - e^y sum dy)
 
 use super::{large_spans, spans, sum_large_spans, sum_spans, Span};
+use crate::math::Constants;
 use crate::simd::{Lane, WIDTH};
 
 // What is called once a row is not inlined: each has many callers.
@@ -34,8 +35,9 @@ pub(super) unsafe fn exponentials<L: Lane>(
     s: L::Elem,
     offset: L::Elem,
 ) -> L::Elem {
+    let k = Constants::read();
     sum_large_spans::<L>(n, |at| {
-        let value = ((at.load::<L>(x) - L::splat(offset)) * L::splat(s)).exp();
+        let value = ((at.load::<L>(x) - L::splat(offset)) * L::splat(s)).exp(k);
         if !y.is_null() {
             at.store(value, y);
         }
@@ -46,7 +48,7 @@ pub(super) unsafe fn exponentials<L: Lane>(
 /// ln x of one element.
 #[inline(never)]
 pub(super) fn ln<L: Lane>(x: L::Elem) -> L::Elem {
-    L::splat(x).ln().to_array()[0]
+    L::splat(x).ln(Constants::read()).to_array()[0]
 }
 
 /// Over `rows` rows of `columns`; `y` may be `x`.
@@ -87,14 +89,14 @@ pub unsafe fn backward<L: Lane>(
     inverse_temperature: L::Elem,
     log: bool,
 ) {
-    let s = L::splat(inverse_temperature);
+    let (s, k) = (L::splat(inverse_temperature), Constants::read());
     for r in 0..rows {
         let (y, dy, dx) = (y.add(r * columns), dy.add(r * columns), dx.add(r * columns));
         let term = |at: Span| if log { at.load::<L>(dy) } else { at.load::<L>(dy) * at.load::<L>(y) };
         let sum = L::splat(sum_spans::<L>(columns, term));
         large_spans(columns, |at| {
             let (y, dy) = (at.load::<L>(y), at.load::<L>(dy));
-            at.add(s * if log { dy - y.exp() * sum } else { y * (dy - sum) }, dx);
+            at.add(s * if log { dy - y.exp(k) * sum } else { y * (dy - sum) }, dx);
         });
     }
 }

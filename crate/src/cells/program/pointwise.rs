@@ -20,6 +20,7 @@
 //!
 //! Loops run over whole lanes, but those of sums and norms over exactly the width. `out` may be an operand.
 
+use crate::math::Constants;
 use crate::ops::norm::{self, Norm};
 use crate::ops::{activation, elementwise, large_spans, sum_large_spans};
 use crate::simd::{Lane, Real, WIDTH};
@@ -99,6 +100,7 @@ pub fn written<E>(code: u32, r: &Run<E>) -> usize {
 /// What an operation sees of its operands: one lane of each, read where it is asked for.
 struct At<L: Lane> {
     immediate: L::Elem,
+    k: Constants,
     a: *const L::Elem,
     b: *const L::Elem,
     c: *const L::Elem,
@@ -126,13 +128,14 @@ impl<L: Lane> At<L> {
 /// out = f of each lane of each row; there is at least one of both, which keeps the many instances of this small.
 #[inline(always)]
 unsafe fn map<L: Lane>(r: &Run<L::Elem>, f: impl Fn(At<L>) -> L) {
+    let k = Constants::read();
     let Run { mut rows, lanes, immediate, mut out, mut a, mut b, mut c, .. } = *r;
     // Wrapping, since absent operands are null and the last row ends its buffer.
     let skip = r.strides.map(|stride| stride.wrapping_sub(lanes));
     loop {
         let end = out.wrapping_add(lanes);
         loop {
-            f(At { immediate, a, b, c }).store(out);
+            f(At { immediate, k, a, b, c }).store(out);
             out = out.wrapping_add(WIDTH);
             a = a.wrapping_add(WIDTH);
             b = b.wrapping_add(WIDTH);
@@ -188,8 +191,8 @@ unsafe fn elements<L: Lane>(code: u32, r: &Run<L::Elem>) {
         }};
     }
     match code {
-        activation::TANH => each!(|at| at.a().tanh()),
-        activation::SIGMOID => each!(|at| at.a().sigmoid()),
+        activation::TANH => each!(|at| at.a().tanh(at.k)),
+        activation::SIGMOID => each!(|at| at.a().sigmoid(at.k)),
         COPY => each!(|at| at.a()),
         ADD => each!(|at| at.a() + at.b()),
         SUB => each!(|at| at.a() - at.b()),
@@ -211,8 +214,10 @@ unsafe fn elements<L: Lane>(code: u32, r: &Run<L::Elem>) {
             let a = at.a();
             a * at.b() + (L::constant(1.0) - a) * at.c()
         }),
-        TANH_SLOPE => each!(|at| at.a() * activation::derivative::<L>(activation::TANH, at.immediate, at.c())),
-        SIGMOID_SLOPE => each!(|at| at.a() * activation::derivative::<L>(activation::SIGMOID, at.immediate, at.c())),
+        TANH_SLOPE => each!(|at| at.a() * activation::derivative::<L>(activation::TANH, at.immediate, at.c(), at.k)),
+        SIGMOID_SLOPE => {
+            each!(|at| at.a() * activation::derivative::<L>(activation::SIGMOID, at.immediate, at.c(), at.k))
+        }
         EXP_SLOPE => each!(|at| at.a() * at.c()),
         _ => functions::<L>(code, r),
     }
