@@ -34,11 +34,9 @@ impl<L: Lane> Cell<L> for Lstm {
             let (squashed, h) = (s.squashed.add(row * n), s.h.add(row * s.state_stride));
             for unit in (0..n).step_by(WIDTH) {
                 let (i, f, g) = (L::load(a.add(unit)), L::load(a.add(n + unit)), L::load(a.add(2 * n + unit)));
-                let memory = f * L::load(c_prev.add(unit)) + i * g;
-                memory.store(c.add(unit));
-                memory.store(squashed.add(unit));
+                (f * L::load(c_prev.add(unit)) + i * g).store(c.add(unit));
             }
-            tanh_row::<L>(squashed, squashed, n);
+            tanh_row::<L>(c, squashed, n);
             for unit in (0..n).step_by(WIDTH) {
                 (L::load(a.add(3 * n + unit)) * L::load(squashed.add(unit))).store(h.add(unit));
             }
