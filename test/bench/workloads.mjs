@@ -14,18 +14,11 @@
 //   W8  MiB        peak memory of the process that ran W2 (printed with W2)
 //
 // A training step makes the inputs, computes loss and gradients, updates, and has the loss as a number.
-import { spawn } from "node:child_process";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import { gzipSync } from "node:zlib";
+// What only some need is loaded by them: it would count in the memory of the others.
 import * as unrolled from "unrolled";
-import { loadFasterCore } from "unrolled/node";
 import { characterLoss, createCharacterModel, symbols, tokenizer } from "./character-model.mjs";
 import { streaming } from "./streaming.mjs";
 import { core, cores, Lcg, latency, median, report, text, throughput, throughputOfThreads } from "./timing.mjs";
-
-const here = fileURLToPath(import.meta.url);
 
 function w1() {
   const [T, H] = [25, 100];
@@ -65,6 +58,7 @@ function characterModel(workload, hiddenSize, numLayers) {
  * @param {number} numLayers
  */
 async function characterModelOnThreads(workload, threads, hiddenSize, numLayers) {
+  const { Worker } = await import("node:worker_threads");
   const [T, B] = [50, 50];
   const model = createCharacterModel(hiddenSize, numLayers).init({ seed: 1 });
   const worker = () => new Worker(new URL("replica.mjs", import.meta.url), { workerData: { hiddenSize, numLayers } });
@@ -164,62 +158,6 @@ function w6() {
   }
 }
 
-/**
- * Milliseconds from the start of a process to its first result.
- * @param {string} entry of the package
- */
-function coldStart(entry) {
-  return new Promise((settle, fail) => {
-    const begin = performance.now();
-    const child = spawn(process.execPath, [fileURLToPath(new URL("start.mjs", import.meta.url)), entry], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let time = NaN;
-    child.stdout.once("data", () => {
-      time = performance.now() - begin;
-    });
-    child.on("error", fail);
-    child.on("close", (code) => (code === 0 ? settle(time) : fail(new Error(`the child ended with ${code}`))));
-  });
-}
-
-async function w7() {
-  const entries = { "first-result": "unrolled/inference", "first-result-main-entry": "unrolled" };
-  for (const [variant, entry] of Object.entries(entries)) {
-    await coldStart(entry);
-    /** @type {number[]} */
-    const runs = [];
-    for (let run = 0; run < 7; run++) runs.push(await coldStart(entry));
-    report("W7", "start_ms", median(runs), "lower", { variant, runs });
-  }
-  // What a page loads that runs a saved LSTM, and the whole package.
-  await bundle("bundle", 'export { load, LSTM, Session } from "unrolled";');
-  await bundle("bundle-whole", 'import * as P from "unrolled"; globalThis.P = P;');
-}
-
-/**
- * @param {string} variant
- * @param {string} contents the program of a page
- */
-async function bundle(variant, contents) {
-  const { build } = await import("esbuild");
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: dirname(here), loader: "js" },
-    bundle: true,
-    minify: true,
-    platform: "browser",
-    format: "esm",
-    target: "es2022",
-    write: false,
-    // Not the project's own, by which "unrolled" is the source and not what is published.
-    tsconfigRaw: {},
-  });
-  const code = outputFiles[0]?.contents ?? new Uint8Array();
-  const gz = gzipSync(code, { level: 9 }).length;
-  // The core is inside the bundle.
-  report("W7", "shipped_gz_bytes", gz, "lower", { variant, parts: { "bundle.js": { raw: code.length, gz } } });
-}
-
 /** @type {Record<string, () => void | Promise<void>>} */
 const workloads = {
   W1: w1,
@@ -231,7 +169,7 @@ const workloads = {
   W5: w5,
   W6: w6,
   audio,
-  W7: w7,
+  W7: async () => (await import("./cold-start.mjs")).w7(),
   W8: () => undefined,
   roof: async () => (await import("./roof.mjs")).roof(),
 };
@@ -249,6 +187,7 @@ if (wanted === undefined) {
 }
 try {
   if (core !== "simd") {
+    const { loadFasterCore } = await import("unrolled/node");
     const { relaxed, revectorize } = await loadFasterCore(wanted);
     if (relaxed !== wanted.relaxed || revectorize !== (wanted.revectorize ?? false)) {
       report(name, "none", null, "higher", { status: "n/a", note: "not in this version of Node" });
