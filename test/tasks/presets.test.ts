@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { lanes } from "../../ts/data/lanes.js";
 import { CarriedState, type RecurrentState } from "../../ts/nn/state.js";
 import { LanguageModel } from "../../ts/tasks/language-model.js";
-import { charRnn, minCharRnn, presets, zarembaSmall } from "../../ts/tasks/presets.js";
+import { charRnn, minCharRnn, presets, quick, zarembaSmall } from "../../ts/tasks/presets.js";
 import { mul } from "../../ts/tensor/binary.js";
+import type { Initializer } from "../../ts/tensor/parameter.js";
 import { gradients } from "../../ts/tensor/record.js";
 import { CharTokenizer } from "../../ts/text/char-tokenizer.js";
 import { WordTokenizer } from "../../ts/text/word-tokenizer.js";
@@ -225,6 +226,21 @@ describe("charRnn", () => {
     const schedule = charRnn.training.schedule!;
     expect([schedule(0, 1), schedule(0, 10)]).toEqual([2e-3, 2e-3]);
     expect(schedule(0, 12)).toBeCloseTo(2e-3 * 0.97 * 0.97, 12);
+  });
+
+  it("draws the input weights of one-hot tokens wider than others, of embeddings not", () => {
+    const tokenizer = CharTokenizer.from(text);
+    const largest = (embeddingSize: number | undefined, initializer: Initializer, suffix: string) => {
+      const model = new LanguageModel({ tokenizer, ...quick.model, embeddingSize }).init({ seed: 1, initializer });
+      const [, { data }] = [...model.stateDict()].find(([name]) => name.endsWith(suffix))!;
+      return Math.max(...data.map(Math.abs));
+    };
+    const bound = 1 / Math.sqrt(quick.model.hiddenSize);
+    expect(largest(undefined, quick.initializer, "weight_ih_l0")).toBeGreaterThan(0.95);
+    for (const other of ["weight_hh_l0", "weight_ih_l1", "bias_ih_l0"]) {
+      expect(largest(undefined, quick.initializer, other)).toBeLessThanOrEqual(bound);
+    }
+    expect(largest(16, quick.initializerWithEmbeddings!, "weight_ih_l0")).toBeLessThanOrEqual(bound);
   });
 
   it("is found by name", () => {

@@ -159,7 +159,7 @@ export function recipeOf(values: Values<typeof recipeOptions>, seed: number): Re
       labelSmoothing: values["label-smoothing"],
       recompute: values.recompute ?? model.recompute,
     },
-    initializer: preset.initializer,
+    initializer: (embeddingSize && preset.initializerWithEmbeddings) || preset.initializer,
     lanes: { ...lanes, seqLen, batchSize: values["batch-size"] ?? lanes.batchSize },
     optimizer: (lm) => {
       if (Chosen === undefined) return preset.optimizer(lm, optimizerOptions);
