@@ -29,6 +29,11 @@ const fixture = JSON.parse(readFileSync("test/fixtures/tokenizers/encodings.json
   string,
   { file: Record<string, unknown>; cases: Case[] }
 >;
+/** Pre-tokenizers, and what pieces they make of texts. */
+const ways = JSON.parse(readFileSync("test/fixtures/tokenizers/pieces.json", "utf8")) as [
+  way: object,
+  cases: [text: string, pieces: string[]][],
+][];
 interface Parts {
   added_tokens: { id: number }[];
   model: { vocab: Record<string, number> };
@@ -46,6 +51,26 @@ describe("readTokenizer", () => {
       expect(tokenizer.decode(ids), text).toBe(decoded);
       const decoder = tokenizer.decoder();
       expect(ids.map((id) => decoder.push(id)).join("") + decoder.end(), text).toBe(decoded);
+    }
+  });
+
+  it.each(ways)("cuts texts as the library of Hugging Face: %j", async (way, cases) => {
+    const known = new Set(cases.flatMap(([, pieces]) => pieces));
+    const vocab = Object.fromEntries(["[UNK]", ...known].map((piece, id) => [piece, id]));
+    const model = { type: "WordLevel", vocab, unk_token: "[UNK]" };
+    const tokenizer = await readTokenizer({
+      model,
+      pre_tokenizer: way,
+      added_tokens: [],
+      normalizer: null,
+      post_processor: null,
+      decoder: null,
+    });
+    for (const [text, pieces] of cases) {
+      expect(
+        [...tokenizer.encode(text)].map((id) => tokenizer.tokens[id]),
+        text,
+      ).toEqual(pieces);
     }
   });
 

@@ -7,6 +7,7 @@ import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { MissingPackageError, TokenizerError } from "../errors.js";
 import type { TokenizerReader } from "../text/from-json.js";
 import { checkKind, type TokenDecoder, type Tokenizer, type TokenizerJSON, tokenOf } from "../text/tokenizer.js";
+import { cutAsDefined } from "./huggingface-pieces.js";
 
 const KIND = "huggingface";
 
@@ -32,6 +33,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#file = file;
     this.#library = attempt("the file cannot be used", () => new create(withDefinitions(file) as object, config));
     encodeByPieces(this.#library.model as unknown as Model);
+    cutAsDefined(this.#library.pre_tokenizer as unknown as Parameters<typeof cutAsDefined>[0]);
     this.tokens = tokens;
     this.size = tokens.length;
   }
