@@ -251,7 +251,7 @@ if (!existsSync(fromRoot("node_modules", "typescript")) || !existsSync(fromRoot(
       await check(`package: size of the browser bundle that ${page}`, () => bundleSize(String(names), Number(budget)));
     }
     await check("package: notebooks run by tslab", () => notebooks(tarball));
-    const { runIn, runtimes } = await import("../test/runtimes/run.mjs");
+    const { relaxedCores, runIn, runtimes } = await import("../test/runtimes/run.mjs");
     const digests = new Set();
     for (const name of Object.keys(runtimes)) {
       await check(`runtime: ${name} trains and samples from the tarball`, async () => {
@@ -260,6 +260,9 @@ if (!existsSync(fromRoot("node_modules", "typescript")) || !existsSync(fromRoot(
         if (digests.size > 1) throw new Stop("the weights after training are not those of the runtimes before");
       });
     }
+    await check("runtime: the relaxed core has the same bits with its instructions joined", () =>
+      relaxedCores(consumer),
+    );
     await check("runtime: an AudioWorklet in Chromium makes the sound that was learned", async () => {
       if (!(await haveChromium())) return;
       const { checkWorklet } = await import("../test/runtimes/worklet.mjs");

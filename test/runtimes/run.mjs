@@ -1,5 +1,5 @@
 // node test/runtimes/run.mjs FOLDER: trains and samples with the package installed in FOLDER/node_modules, in every
-// runtime that this machine can run: Node (ESM and CJS), headless Chromium, workerd. Prints a line a runtime; throws if
+// runtime that this machine can run: Node (ESM and CJS, and a later version), headless Chromium, workerd. Prints a line a runtime; throws if
 // one fails.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,11 +12,51 @@ import * as esbuild from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** @param {string} folder */
-function nodeEsm(folder) {
-  const source = `import * as unrolled from "unrolled"; import * as inference from "unrolled/inference"; import { smoke } from "./smoke.mjs"; console.log(JSON.stringify(await smoke(unrolled, inference)));`;
+/**
+ * @param {string} folder
+ * @param {string} [node] which Node
+ * @param {string} [before] what the script does first
+ */
+function nodeEsm(folder, node = process.execPath, before = "") {
+  const source = `${before}import * as unrolled from "unrolled"; import * as inference from "unrolled/inference"; import { smoke } from "./smoke.mjs"; console.log(JSON.stringify(await smoke(unrolled, inference)));`;
   writeFileSync(join(folder, "esm.mjs"), source);
-  return JSON.parse(execFileSync(process.execPath, ["esm.mjs"], { cwd: folder, encoding: "utf8" }));
+  return JSON.parse(execFileSync(node, ["esm.mjs"], { cwd: folder, encoding: "utf8" }));
+}
+
+/** A Node whose V8 joins instructions: this one, or one from the registry, beside the installed package. */
+const LATER_NODE = "24.21.0";
+
+/** @param {string} folder */
+function laterNode(folder) {
+  if (Number.parseInt(process.versions.node, 10) >= Number.parseInt(LATER_NODE, 10)) return process.execPath;
+  const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  const path = join(folder, "later", "node_modules", name, "bin", process.platform === "win32" ? "node.exe" : "node");
+  if (!existsSync(path)) {
+    const options = ["--prefix", join(folder, "later"), "--no-save", "--no-audit", "--no-fund", "--silent"];
+    execFileSync("npm", ["install", ...options, `${name}@${LATER_NODE}`], { cwd: folder, stdio: "inherit" });
+  }
+  return path;
+}
+
+/** With pairs of instructions joined, which leaves the bits of the portable core as they are. @param {string} folder */
+function joinedInstructions(folder) {
+  const before = `import { loadFasterCore } from "unrolled/node";
+const { revectorize } = await loadFasterCore({ relaxed: false, revectorize: true });
+if (!revectorize && process.arch === "x64") throw new Error("the instructions are not joined");
+`;
+  return nodeEsm(folder, laterNode(folder), before);
+}
+
+/** The relaxed core has bits of its own, which must not depend on the width of its tiles. @param {string} folder */
+export function relaxedCores(folder) {
+  const [narrow, wide] = [false, true].map((revectorize) => {
+    const before = `import { loadFasterCore } from "unrolled/node";
+await loadFasterCore({ relaxed: true, revectorize: ${revectorize} });
+`;
+    return /** @type {Result} */ (nodeEsm(folder, laterNode(folder), before));
+  });
+  if (narrow?.digest !== wide?.digest)
+    throw new Error(`the relaxed core ends with ${narrow?.digest}, with joined instructions with ${wide?.digest}`);
 }
 
 /** @param {string} folder */
@@ -137,7 +177,14 @@ export default { async fetch() {
 }
 
 /** @type {Record<string, (folder: string) => Result | Promise<Result>>} */
-export const runtimes = { "Node ESM": nodeEsm, "Node CJS": nodeCjs, Chromium: chromium, workerd };
+export const runtimes = {
+  "Node ESM": (folder) => nodeEsm(folder),
+  "Node CJS": nodeCjs,
+  Chromium: chromium,
+  workerd,
+  "a later Node": (folder) => nodeEsm(folder, laterNode(folder)),
+  "a later Node, instructions joined": joinedInstructions,
+};
 
 /**
  * @param {string} folder
@@ -162,4 +209,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url) && folder) {
   const digests = new Set();
   for (const name of Object.keys(runtimes)) digests.add((await runIn(folder, name)).digest);
   if (digests.size > 1) throw new Error("the runtimes ended with different weights");
+  relaxedCores(folder);
 }
