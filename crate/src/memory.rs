@@ -2,8 +2,8 @@
 //!
 //! A persistent block comes from the global allocator and is freed by its owner. The arena is a list of chunks filled
 //! from one end; a mark is a position in it, and going back to a mark gives everything made since back at once. Chunks
-//! stay, each at least as large as all before it, so that a loop whose updates are alike allocates in its first one and
-//! never again.
+//! stay, each at least half as large as all before it together, so that a loop whose updates are alike allocates in its
+//! first one and never again.
 //!
 //! Nothing here panics: what cannot be had is a null pointer, and leaves everything usable. The core has one thread (so
 //! does each native test, which has an arena of its own).
@@ -22,7 +22,7 @@ pub const ALIGNMENT: usize = 16;
 /// Bytes in the smallest chunk.
 const CHUNK: usize = 1 << 20;
 
-/// Chunks double the arena, so this many pass any address space.
+/// Each makes the arena half again as large, so this many pass any address space.
 const CHUNKS: usize = 64;
 
 thread_local! {
@@ -130,7 +130,7 @@ impl Arena {
                     self.offset = 0;
                 }
                 _ => {
-                    // Twice the arena if that can be had, else what is asked for.
+                    // Half as much again if that can be had, else what is asked for.
                     if !self.push((self.capacity() / 2).max(CHUNK).max(size)) && !self.push(size) {
                         (self.current, self.offset) = (current, offset);
                         return null_mut();

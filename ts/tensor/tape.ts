@@ -109,6 +109,17 @@ export class Tape {
     return tensor.gradient;
   }
 
+  /**
+   * Gives a tensor that has no gradient yet this memory for one, which nobody else reads or writes as long as the recording
+   * lasts. False, and nothing happens, where it has one or wants none.
+   */
+  adoptGradient(tensor: Tensor, pointer: number): boolean {
+    if (!tensor.requiresGrad || tensor.base !== null || tensor.gradient !== 0) return false;
+    tensor.gradient = pointer;
+    if (tensor.scope === null) this.leaves.push(tensor);
+    return true;
+  }
+
   /** Carries the gradient of `loss` (one element, its own gradient 1) back through everything recorded. */
   backward(loss: Tensor): void {
     this.core.raw.ur_fill(this.gradient(loss), 1, 1);

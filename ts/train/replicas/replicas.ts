@@ -65,14 +65,17 @@ const Shards: Operation = {
   backward({ inputs, outputs, saved }, tape) {
     const { core } = tape;
     const factor = core.f32[tape.gradient(outputs[0] as Tensor) >>> 2] as number;
-    for (const [i, parameter] of inputs.entries()) {
-      const to = tape.gradient(parameter);
-      const { size } = parameter as Tensor;
-      core.raw.ur_scale(size, factor, saved[i] as number);
-      addTo(core, to, saved[i] as number, size);
+    for (const [i, parameter] of (inputs as readonly Tensor[]).entries()) {
+      const sum = saved[i] as number;
+      core.raw.ur_scale(parameter.size, factor, sum);
+      // The sums are nobody's until the next batch.
+      if (!tape.adoptGradient(parameter, sum)) addTo(core, tape.gradient(parameter), sum, parameter.size);
     }
   },
 };
+
+/** Values of a worker's buffer that are taken over at once: few enough to be in a cache when they are added. */
+const BLOCK = 32_768;
 
 function addTo(core: Core, to: number, from: number, size: number): void {
   copyStrided(core, from, to, [size], [1], [1], true);
@@ -99,8 +102,9 @@ class Session<B> implements ReplicaSession<B> {
   readonly #parameters: readonly Parameter[];
   /** Where each parameter is in `#sums` and in the buffers. */
   readonly #offsets: readonly number[];
-  /** Sums of the gradients of all parameters. */
+  /** Sums of the gradients of all parameters, and of which there are any yet. */
   readonly #sums: Tensor;
+  #begun: boolean[] = [];
   readonly #training = new CarriedState<RecurrentState>();
   readonly #validation = new CarriedState<RecurrentState>();
   #pass: object | undefined;
@@ -155,9 +159,7 @@ class Session<B> implements ReplicaSession<B> {
     this.#nextStates = [...this.#nextStates];
     const shards = this.#cut(batch);
     const { core } = model;
-    const { pointer } = this.#sums;
-    core.raw.ur_fill(pointer, this.#sums.size, 0);
-    const used = this.#parameters.map(() => false);
+    this.#begun = this.#parameters.map(() => false);
     let loss = 0;
     const results = await this.#compute(shards, true, part);
     for (const [k, result] of results.entries()) {
@@ -165,14 +167,14 @@ class Session<B> implements ReplicaSession<B> {
       loss += share * result.loss;
       this.where ??= result.where && `replica ${index}: ${result.where}`;
       this.#nextStates[index] = result.state;
-      for (const [i, has] of result.used.entries()) used[i] ||= has;
       const link = this.#links[index];
       if (link !== undefined) this.#add(link.gradients, result.used);
     }
+    const begun = this.#begun;
     return () => {
       const value = createTensor(core, []);
       core.f32[value.pointer >>> 2] = loss;
-      const inputs = this.#parameters.filter((parameter, i) => used[i] && parameter.trainable);
+      const inputs = this.#parameters.filter((parameter, i) => begun[i] && parameter.trainable);
       const saved = inputs.map((parameter) => this.#sumOf(this.#parameters.indexOf(parameter)));
       if (inputs.length > 0) currentTape()?.push(Shards, inputs, [value], saved);
       return value;
@@ -247,7 +249,9 @@ class Session<B> implements ReplicaSession<B> {
     const task = { model, parameters, loss, state, context: { ...context, rows }, share, keepState };
     if (!train) return evaluateShard(task);
     return computeShard(task, (i, gradient) => {
-      addTo(model.core, this.#sumOf(i), gradient, (parameters[i] as Parameter).size);
+      const [from, to] = [gradient >>> 2, this.#sumOf(i) >>> 2];
+      model.core.f32.copyWithin(to, from, from + (parameters[i] as Parameter).size);
+      this.#begun[i] = true;
     });
   }
 
@@ -255,10 +259,20 @@ class Session<B> implements ReplicaSession<B> {
   #add(gradients: Float32Array, used: readonly boolean[]): void {
     const { core } = this.#run.model;
     runScope(core, () => {
-      const from = core.arenaAlloc(gradients.byteLength);
-      core.f32.set(gradients, from >>> 2);
+      const block = core.arenaAlloc(BLOCK * 4);
       for (const [i, { size }] of this.#parameters.entries()) {
-        if (used[i]) addTo(core, this.#sumOf(i), from + (this.#offsets[i] as number) * 4, size);
+        if (!used[i]) continue;
+        const [offset, sum] = [this.#offsets[i] as number, this.#sumOf(i)];
+        if (this.#begun[i]) {
+          for (let done = 0; done < size; done += BLOCK) {
+            const count = Math.min(BLOCK, size - done);
+            core.f32.set(gradients.subarray(offset + done, offset + done + count), block >>> 2);
+            addTo(core, sum + done * 4, block, count);
+          }
+        } else {
+          core.f32.set(gradients.subarray(offset, offset + size), sum >>> 2);
+          this.#begun[i] = true;
+        }
       }
     });
   }
