@@ -139,7 +139,7 @@ pub unsafe fn forward<L: Lane>(
     Ok(())
 }
 
-/// `d_losses` has one element a row.
+/// `d_losses` has one element a row. `d_logits` may be `probabilities`, which it then replaces.
 ///
 /// # Safety
 /// As in [`super`]; `probabilities` comes from [`forward`] of the same problem.
@@ -152,18 +152,21 @@ pub unsafe fn backward<L: Lane>(
     problem.validate()?;
     let n = problem.classes;
     let all_weights = sum_spans::<L>(n, |at| problem.weights_at::<L>(at));
+    let in_place = probabilities == d_logits.cast_const();
     for r in 0..problem.rows {
         let (p, dx, d_loss) = (probabilities.add(r * n), d_logits.add(r * n), *d_losses.add(r));
+        let add = |at: Span, slope: L| if in_place { at.store(slope, dx) } else { at.add(slope, dx) };
         match problem.row(r) {
+            Row::Ignored if in_place => spans(n, |at| at.store(L::zero(), dx)),
             Row::Ignored => {}
             Row::Class { target, weight, rest, uniform } => {
                 let of_target = d_loss * rest * weight;
                 let total = L::splat(of_target + d_loss * uniform * all_weights);
                 if uniform == L::Elem::ZERO {
-                    spans(n, |at| at.add(total * at.load::<L>(p), dx));
+                    spans(n, |at| add(at, total * at.load::<L>(p)));
                 } else {
                     let scale = L::splat(d_loss * uniform);
-                    spans(n, |at| at.add(total * at.load::<L>(p) - scale * problem.weights_at::<L>(at), dx));
+                    spans(n, |at| add(at, total * at.load::<L>(p) - scale * problem.weights_at::<L>(at)));
                 }
                 *dx.add(target) += -of_target;
             }
@@ -171,7 +174,7 @@ pub unsafe fn backward<L: Lane>(
                 let total = L::splat(sum_spans::<L>(n, |at| problem.coefficients::<L>(at, q, rest, uniform)));
                 spans(n, |at| {
                     let slope = total * at.load::<L>(p) - problem.coefficients::<L>(at, q, rest, uniform);
-                    at.add(L::splat(d_loss) * slope, dx);
+                    add(at, L::splat(d_loss) * slope);
                 });
             }
         }
@@ -242,6 +245,10 @@ mod tests {
                 let mut dx = vec![0.0; x.len()];
                 unsafe { backward::<F64x4>(p.as_ptr(), &problem, d_losses.as_ptr(), dx.as_mut_ptr()) }.unwrap();
                 check_gradient(&x, &dx, |x| dot(&forward64(x, &problem).0, &d_losses));
+                let mut in_place = p;
+                let p = in_place.as_mut_ptr();
+                unsafe { backward::<F64x4>(p, &problem, d_losses.as_ptr(), p) }.unwrap();
+                assert_eq!(in_place, dx);
             }
         }
     }

@@ -100,7 +100,8 @@ const CrossEntropy: Operation = {
       number,
     ];
     const each = rowGradients(tape, y, rows, scale);
-    const to = tape.gradient(logits);
+    // The probabilities have no further use.
+    const to = tape.adoptGradient(logits, probabilities) ? probabilities : tape.gradient(logits);
     const { raw } = tape.core;
     raw.ur_cross_entropy_backward(probabilities, ids, soft, weight, ignoreIndex, smoothing, rows, classes, each, to);
   },
