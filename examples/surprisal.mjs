@@ -1,7 +1,7 @@
 // Surprisal: how unexpected each word of a sentence is to a language model that has read all before it, in bits. A
 // sequence problem of the shape many-to-many, aligned: at each word the model says what comes next.
 //
-//   node examples/surprisal.mjs [--data FILE] [--updates N] [--model FILE] [--svg FILE]
+//   node examples/surprisal.mjs [--data FILE] [--eval FILE] [--updates N] [--model FILE] [--svg FILE]
 import { readFileSync, writeFileSync } from "node:fs";
 import {
   AdamW,
@@ -28,6 +28,7 @@ const usage = `node examples/surprisal.mjs [options]
 
   --data FILE      a novel, as text; default: war-and-peace/input.txt in the folder UNROLLED_DATA, or without
                    that some thousand generated sentences. War and Peace: www.gutenberg.org/ebooks/2600
+  --eval FILE      another text, whose perplexity is printed
   --updates N      of training; default 1000 (a few minutes), for generated sentences 300 (seconds)
   --model FILE     a model that "unrolled train --tokens word" made of that text, in place of training
   --first TEXT     a sentence; default: The horse raced past the barn fell
@@ -76,6 +77,12 @@ async function trained() {
     if (event.kind === "valid") console.log(`update ${event.update}  perplexity ${Math.exp(event.loss).toFixed(1)}`);
   }
   return lm;
+}
+
+const held = exampleText(options.eval);
+if (held !== undefined) {
+  const perplexity = Math.exp(model.evaluate(model.tokenizer.encode(joinLines(held))));
+  console.log(`${options.eval}: perplexity ${perplexity.toFixed(1)} a token`);
 }
 
 // 3. Two sentences side by side, word by word, over all that was read before.

@@ -65,7 +65,8 @@ describe("surprisal.mjs", () => {
     const model = resolve(scratch, "words.safetensors");
     const args = ["train", text, "--tokens", "word", ...tiny, "--updates", "20", "--out", model, "--quiet"];
     expect(await unrolled(args)).toEqual({ code: 0, stdout: "", stderr: "" });
-    const output = await outputOf("surprisal.mjs", "--data", text, "--model", model);
+    const output = await outputOf("surprisal.mjs", "--data", text, "--eval", text, "--model", model);
+    expect(output).toMatch(/: perplexity \d+\.\d a token$/m);
     expect(output).toContain("never seen in training: horse, raced, past, barn, shot, in");
     expect(output).toContain("1 of 36 garden paths of known words");
     expect(gardenPathsOf(output).map(({ sentence }) => sentence)).toEqual([
