@@ -38,23 +38,27 @@ function laterNode(folder) {
   return path;
 }
 
-/** With pairs of instructions joined, which leaves the bits of the portable core as they are. @param {string} folder */
-function joinedInstructions(folder) {
+/**
+ * @param {string} folder
+ * @param {{ relaxed: boolean, revectorize: boolean }} options
+ * @returns {Result}
+ */
+function onFasterCore(folder, options) {
   const before = `import { loadFasterCore } from "unrolled/node";
-const { revectorize } = await loadFasterCore({ relaxed: false, revectorize: true });
-if (!revectorize && process.arch === "x64") throw new Error("the instructions are not joined");
+const { revectorize } = await loadFasterCore(${JSON.stringify(options)});
+if (revectorize !== ${options.revectorize} && process.arch === "x64") throw new Error("the instructions are not joined as asked");
 `;
   return nodeEsm(folder, laterNode(folder), before);
 }
 
+/** With pairs of instructions joined, which leaves the bits of the portable core as they are. @param {string} folder */
+function joinedInstructions(folder) {
+  return onFasterCore(folder, { relaxed: false, revectorize: true });
+}
+
 /** The relaxed core has bits of its own, which must not depend on the width of its tiles. @param {string} folder */
 export function relaxedCores(folder) {
-  const [narrow, wide] = [false, true].map((revectorize) => {
-    const before = `import { loadFasterCore } from "unrolled/node";
-await loadFasterCore({ relaxed: true, revectorize: ${revectorize} });
-`;
-    return /** @type {Result} */ (nodeEsm(folder, laterNode(folder), before));
-  });
+  const [narrow, wide] = [false, true].map((revectorize) => onFasterCore(folder, { relaxed: true, revectorize }));
   if (narrow?.digest !== wide?.digest)
     throw new Error(`the relaxed core ends with ${narrow?.digest}, with joined instructions with ${wide?.digest}`);
 }

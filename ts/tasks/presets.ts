@@ -109,7 +109,6 @@ export const zarembaSmall: Preset = {
 };
 
 const QUICK_RATE = 6e-3;
-const own = /* @__PURE__ */ byName([]);
 
 /**
  * For results within a minute, when about a million characters are all that can be read. Batches are small, so that
@@ -126,7 +125,7 @@ export const quick: Preset = {
   source: "this project",
   model: { cell: LSTM, hiddenSize: 128, numLayers: 2 },
   initializer: /* @__PURE__ */ byName([[/weight_ih_l0$/, /* @__PURE__ */ uniform(-1, 1)]]),
-  initializerWithEmbeddings: own,
+  initializerWithEmbeddings: /* @__PURE__ */ byName([]),
   lanes: { batchSize: 16, seqLen: 32, carryOverEpochs: true },
   optimizer: (model, options) => new AdamW(model, { lr: QUICK_RATE, betas: [0.9, 0.99], ...options }),
   training: { clipGradNorm: 0.5, schedule: (update) => QUICK_RATE / Math.sqrt(1 + update / 300) },

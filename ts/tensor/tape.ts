@@ -102,10 +102,7 @@ export class Tape {
   gradient(tensor: Tensor | null): number {
     if (tensor === null || !tensor.requiresGrad) return 0;
     if (tensor.base !== null) return this.gradient(tensor.base) + tensor.pointer - tensor.base.pointer;
-    if (tensor.gradient === 0) {
-      tensor.gradient = this.core.arenaZeros(tensor.size);
-      if (tensor.scope === null) this.leaves.push(tensor);
-    }
+    if (tensor.gradient === 0) this.adoptGradient(tensor, this.core.arenaZeros(tensor.size));
     return tensor.gradient;
   }
 
