@@ -28,10 +28,15 @@ use crate::gemm::{add_row, fill_zero, gemm, weight_gradients, Init, WeightGradie
 use crate::memory::{OutOfMemory, Scratch};
 use crate::simd::{Lane, Real};
 use core::ptr::{null, null_mut};
-use input::{input_gradients, input_products, Input, InputGradients, Rows};
+use input::{input_gradients, Feed, Input, InputGradients, Rows};
 use order::Order;
 pub use order::Strided;
-use order::{add_outputs, add_states, copy_row, final_states, initial_states, keep, states_before, write_outputs};
+use order::{add_outputs, add_states, clear_outputs, copy_row, final_states, initial_states, keep};
+use order::{states_before, write_outputs};
+
+/// Without a backward pass inputs are multiplied for so many rows at once: enough for the product to be fast, and few
+/// enough for their gates to stay in the second-level cache until their step.
+const CHUNK_ROWS: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -278,46 +283,63 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
     let s = layer.sizes();
     let words = keep::<u32>(1, Order::words(layer.batch, layer.steps))?;
     let order = Order::fill(layer.batch, layer.steps, layer.reverse, layer.lengths, words);
-    let rows = order.total();
-    let states = layer.batch + rows;
+    // Rows of gates at a time, and rows of states past the initial ones.
+    let chunk = chunk_steps(layer);
+    let (rows, later) = if layer.training { (order.total(), order.total()) } else { (chunk * layer.batch, 0) };
+    let states = layer.batch + later;
     let squashed = if layer.training { rows } else { layer.batch };
-    let mut saved = Saved {
+    let input = layer.inputs(s);
+    let mut feed = Feed::new(&input, order, rows)?;
+    let saved = Saved {
         order: words,
-        x: null(),
-        ids: null(),
+        x: feed.rows().x,
+        ids: feed.rows().ids,
         gates: keep(rows, s.row)?,
-        recurrent: null_mut(),
+        recurrent: if C::SEPARATE_RECURRENT { keep(rows, s.row)? } else { null_mut() },
         h: keep(states, s.state_padded)?,
         c: if C::HAS_MEMORY { keep(states + squashed, s.padded)? } else { null_mut() },
         unprojected: if s.projected { keep(rows, s.padded)? } else { null_mut() },
     };
-    if C::SEPARATE_RECURRENT {
-        saved.recurrent = keep(rows, s.row)?;
-    }
+    let during = Scratch::new();
     let (p, prepared) = (s.prepared(), layer.prepared.cast_const());
     let (w_ih, bias) = (prepared.add(p.w_ih), prepared.add(p.bias));
-    Rows { x: saved.x, ids: saved.ids } = input_products::<L>(&layer.inputs(s), order, w_ih, bias, saved.gates)?;
+    feed.fold::<L>(&input, w_ih, bias, &during)?;
     initial_states::<L>(layer.h0, order, s.state, s.state_padded, saved.h);
     if C::HAS_MEMORY {
         initial_states::<L>(layer.c0, order, s.hidden, s.padded, saved.c);
     }
+    clear_outputs::<L>(order, s.state, layer.out);
     for t in 0..layer.steps {
         if order.live(t) == 0 {
             break;
         }
+        if t % chunk == 0 {
+            let steps = t..(t + chunk).min(layer.steps);
+            feed.products::<L>(&input, order, steps, w_ih, bias, saved.gates);
+        }
         forward_step::<L, C>(layer, s, order, &saved, t);
     }
-    final_states::<L>(saved.h, order, s.state, s.state_padded, layer.h_n);
+    drop(during);
+    let in_place = !layer.training;
+    final_states::<L>(saved.h, order, in_place, s.state, s.state_padded, layer.h_n);
     if C::HAS_MEMORY {
-        final_states::<L>(saved.c, order, s.hidden, s.padded, layer.c_n);
+        final_states::<L>(saved.c, order, in_place, s.hidden, s.padded, layer.c_n);
     }
-    write_outputs::<L>(saved.h, order, s.state, s.state_padded, layer.out);
     if layer.training {
         layer.saved = saved;
         // What was saved stays in the arena until its scope ends.
         core::mem::forget(scratch);
     }
     Ok(())
+}
+
+/// How many steps the inputs are multiplied for at once: all, when their gates are kept for a backward pass.
+fn chunk_steps<E>(layer: &Layer<E>) -> usize {
+    if layer.training {
+        layer.steps.max(1)
+    } else {
+        CHUNK_ROWS.div_ceil(layer.batch.max(1)).min(layer.steps.max(1))
+    }
 }
 
 unsafe fn step_at<L: Lane, C: Cell<L>>(
@@ -327,10 +349,13 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
     saved: &Saved<L::Elem>,
     t: usize,
 ) -> Step<L::Elem> {
-    let (at, before) = (order.offset(t), order.before(t));
-    let after = order.batch + at;
-    // Without a backward pass one step's worth of them is overwritten again and again.
-    let squashed = if layer.training { at } else { 0 };
+    let (mut at, mut before, total) = (order.offset(t), order.before(t), order.total());
+    let (mut after, mut squashed) = (order.batch + at, order.batch + total + at);
+    if !layer.training {
+        // States are replaced where they lie, and gates are those of a chunk.
+        at -= order.offset(t - t % chunk_steps(layer));
+        (before, after, squashed) = (0, 0, order.batch);
+    }
     Step {
         rows: order.live(t),
         hidden: s.padded,
@@ -343,11 +368,7 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
         state_stride: s.padded,
         c_prev: if C::HAS_MEMORY { saved.c.add(before * s.padded) } else { null() },
         c: if C::HAS_MEMORY { saved.c.add(after * s.padded) } else { null_mut() },
-        squashed: if C::HAS_MEMORY {
-            saved.c.add((order.batch + order.total() + squashed) * s.padded)
-        } else {
-            null_mut()
-        },
+        squashed: if C::HAS_MEMORY { saved.c.add(squashed * s.padded) } else { null_mut() },
         dh: null_mut(),
         dc: null_mut(),
         activation: layer.activation,
@@ -374,10 +395,12 @@ unsafe fn forward_step<L: Lane, C: Cell<L>>(
         gemm::<L>(step.rows, s.row, depth, step.h_prev, s.state_padded, w_hh, Init::Current, step.gates, s.row);
     }
     C::forward(&step);
+    let after = if layer.training { order.batch + order.offset(t) } else { 0 };
+    let h = saved.h.add(after * s.state_padded);
     if s.projected {
-        let h = saved.h.add((order.batch + order.offset(t)) * s.state_padded);
         gemm::<L>(step.rows, s.state, s.hidden, step.h, s.padded, prepared.add(p.w_hr), Init::Zero, h, s.state_padded);
     }
+    write_outputs::<L>(h, order, t, s.state, s.state_padded, layer.out);
 }
 
 unsafe fn backward_cell<L: Lane, C: Cell<L>>(layer: &Layer<L::Elem>) -> Result<(), OutOfMemory> {

@@ -96,6 +96,9 @@ pub trait Lane:
     /// The smaller of each pair; NaN in either operand gives NaN.
     fn min(self, other: Self) -> Self;
 
+    /// At most `high`, which is a number; NaN in `self` stays NaN.
+    fn at_most(self, high: Self) -> Self;
+
     /// Between `low` and `high`, which are numbers; NaN in `self` stays NaN.
     fn clamp(self, low: Self, high: Self) -> Self;
 
@@ -242,9 +245,12 @@ macro_rules! array_lane {
                 -(-self).max(-other)
             }
             #[inline(always)]
+            fn at_most(self, high: Self) -> Self {
+                self.zip(high, |x, high| if high < x { high } else { x })
+            }
+            #[inline(always)]
             fn clamp(self, low: Self, high: Self) -> Self {
-                let above = self.zip(low, |x, low| if x < low { low } else { x });
-                above.zip(high, |x, high| if high < x { high } else { x })
+                self.zip(low, |x, low| if x < low { low } else { x }).at_most(high)
             }
             #[inline(always)]
             fn select_gt(self, other: Self, yes: Self, no: Self) -> Self {
@@ -383,10 +389,15 @@ impl F32x4 {
     fn map_bits(self, f: impl Fn(i32) -> i32) -> Self {
         Self(self.0.map(|x| f32::from_bits(f(x.to_bits() as i32) as u32)))
     }
-    /// The bits of both as integers, added, wrapping.
+    /// The bits that are set in both.
     #[inline(always)]
-    pub(crate) fn bits_add(self, other: Self) -> Self {
-        self.zip(other, |a, b| f32::from_bits(a.to_bits().wrapping_add(b.to_bits())))
+    pub(crate) fn bits_and(self, other: Self) -> Self {
+        self.zip(other, |a, b| f32::from_bits(a.to_bits() & b.to_bits()))
+    }
+    /// The bits that are set in one.
+    #[inline(always)]
+    pub(crate) fn bits_xor(self, other: Self) -> Self {
+        self.zip(other, |a, b| f32::from_bits(a.to_bits() ^ b.to_bits()))
     }
     /// The bits of `self` minus those of `other`, wrapping.
     #[inline(always)]
@@ -580,18 +591,22 @@ mod wasm {
         fn min(self, other: Self) -> Self {
             Self(f32x4_min(self.0, other.0))
         }
-        #[cfg(target_feature = "relaxed-simd")]
         #[inline(always)]
-        fn clamp(self, low: Self, high: Self) -> Self {
-            // Of pmin and pmax the compiler makes relaxed_min and relaxed_max here, which lose NaN.
-            let above = v128_bitselect(low.0, self.0, f32x4_lt(self.0, low.0));
-            Self(v128_bitselect(high.0, above, f32x4_gt(above, high.0)))
+        fn at_most(self, high: Self) -> Self {
+            // pmin(a, b) is `b < a ? b : a` and pmax(a, b) is `a < b ? b : a`: NaN in the first operand stays. Of both
+            // the compiler of the relaxed build makes relaxed_min and relaxed_max, which lose NaN.
+            #[cfg(not(target_feature = "relaxed-simd"))]
+            return Self(f32x4_pmin(self.0, high.0));
+            #[cfg(target_feature = "relaxed-simd")]
+            Self(v128_bitselect(high.0, self.0, f32x4_gt(self.0, high.0)))
         }
-        #[cfg(not(target_feature = "relaxed-simd"))]
         #[inline(always)]
         fn clamp(self, low: Self, high: Self) -> Self {
-            // pmax(a, b) is `a < b ? b : a` and pmin(a, b) is `b < a ? b : a`: NaN in the first operand stays.
-            Self(f32x4_pmin(f32x4_pmax(self.0, low.0), high.0))
+            #[cfg(not(target_feature = "relaxed-simd"))]
+            let above = f32x4_pmax(self.0, low.0);
+            #[cfg(target_feature = "relaxed-simd")]
+            let above = v128_bitselect(low.0, self.0, f32x4_lt(self.0, low.0));
+            Self(above).at_most(high)
         }
         #[inline(always)]
         fn select_gt(self, other: Self, yes: Self, no: Self) -> Self {
@@ -642,10 +657,15 @@ mod wasm {
     }
 
     impl F32x4 {
-        /// The bits of both as integers, added, wrapping.
+        /// The bits that are set in both.
         #[inline(always)]
-        pub(crate) fn bits_add(self, other: Self) -> Self {
-            Self(i32x4_add(self.0, other.0))
+        pub(crate) fn bits_and(self, other: Self) -> Self {
+            Self(v128_and(self.0, other.0))
+        }
+        /// The bits that are set in one.
+        #[inline(always)]
+        pub(crate) fn bits_xor(self, other: Self) -> Self {
+            Self(v128_xor(self.0, other.0))
         }
         /// The bits of `self` minus those of `other`, wrapping.
         #[inline(always)]

@@ -10,9 +10,10 @@
 //! da = (dr, dz, dn)    du = (dr, dz, dn r)    dh_prev = dh z + W_hh^T du
 //! ```
 
-use super::{sigmoid_row, tanh_row, Cell, Step};
-use crate::gemm::add_row;
+use super::{load, over_lanes, store, Cell, Step};
+use crate::math::Constants;
 use crate::simd::{Lane, WIDTH};
+use core::array::from_fn;
 
 pub struct Gru;
 
@@ -25,48 +26,68 @@ impl<L: Lane> Cell<L> for Gru {
     #[inline(never)]
     unsafe fn forward(s: &Step<L::Elem>) {
         let n = s.hidden;
-        let one = L::constant(1.0);
         for row in 0..s.rows {
             let (a, u) = (s.gates.add(row * s.gate_stride), s.recurrent.add(row * s.gate_stride));
+            gates_row::<L>(2 * n, a, u);
             let (h_prev, h) = (s.h_prev.add(row * s.state_stride), s.h.add(row * s.state_stride));
-            add_row::<L>(u, a, 2 * n);
-            sigmoid_row::<L>(a, a, 2 * n);
-            let new = a.add(2 * n);
-            for unit in (0..n).step_by(WIDTH) {
-                let reset = L::load(a.add(unit));
-                (L::load(new.add(unit)) + reset * L::load(u.add(2 * n + unit))).store(new.add(unit));
-            }
-            tanh_row::<L>(new, new, n);
-            for unit in (0..n).step_by(WIDTH) {
-                let update = L::load(a.add(n + unit));
-                let kept = update * L::load(h_prev.add(unit));
-                ((one - update) * L::load(new.add(unit)) + kept).store(h.add(unit));
-            }
+            state_row::<L>(n, a, u.add(2 * n), h_prev, h);
         }
     }
 
     #[inline(never)]
     unsafe fn backward(s: &Step<L::Elem>) {
         let n = s.hidden;
-        let one = L::constant(1.0);
+        let one = Constants::read().number::<L>(1.0);
         for row in 0..s.rows {
             let (a, u) = (s.gates.add(row * s.gate_stride), s.recurrent.add(row * s.gate_stride));
             let (h_prev, dh) = (s.h_prev.add(row * s.state_stride), s.dh.add(row * n));
-            for unit in (0..n).step_by(WIDTH) {
-                let (at_r, at_z, at_n) = (a.add(unit), a.add(n + unit), a.add(2 * n + unit));
-                let (reset, update, new) = (L::load(at_r), L::load(at_z), L::load(at_n));
-                let d_h = L::load(dh.add(unit));
-                let d_new = d_h * (one - update) * (one - new * new);
-                let d_update = d_h * (L::load(h_prev.add(unit)) - new) * update * (one - update);
-                let d_reset = d_new * L::load(u.add(2 * n + unit)) * reset * (one - reset);
-                d_reset.store(at_r);
-                d_update.store(at_z);
-                d_new.store(at_n);
-                d_reset.store(u.add(unit));
-                d_update.store(u.add(n + unit));
-                (d_new * reset).store(u.add(2 * n + unit));
-                (d_h * update).store(dh.add(unit));
-            }
+            over_lanes!(n, |at, N| {
+                let (to_a, to_u) =
+                    ([0, 1, 2].map(|gate| a.add(gate * n + at)), [0, 1, 2].map(|gate| u.add(gate * n + at)));
+                let [reset, update, new] = to_a.map(|to| load::<L, N>(to));
+                let (u_new, d_h) = (load::<L, N>(to_u[2]), load::<L, N>(dh.add(at)));
+                let h_prev = load::<L, N>(h_prev.add(at));
+                let d_new: [L; N] = from_fn(|l| d_h[l] * (one - update[l]) * (one - new[l] * new[l]));
+                let d_update: [L; N] = from_fn(|l| d_h[l] * (h_prev[l] - new[l]) * update[l] * (one - update[l]));
+                let d_reset: [L; N] = from_fn(|l| d_new[l] * u_new[l] * reset[l] * (one - reset[l]));
+                store(d_reset, to_a[0]);
+                store(d_update, to_a[1]);
+                store(d_new, to_a[2]);
+                store(d_reset, to_u[0]);
+                store(d_update, to_u[1]);
+                store::<L, N>(from_fn(|l| d_new[l] * reset[l]), to_u[2]);
+                store::<L, N>(from_fn(|l| d_h[l] * update[l]), dh.add(at));
+            });
         }
     }
+}
+
+/// a = sigmoid(a + u): r and z of one row.
+#[inline(never)]
+unsafe fn gates_row<L: Lane>(count: usize, a: *mut L::Elem, u: *const L::Elem) {
+    let k = Constants::read();
+    over_lanes!(count, |at, N| {
+        let (x, y) = (load::<L, N>(a.add(at)), load::<L, N>(u.add(at)));
+        store::<L, N>(from_fn(|l| (x[l] + y[l]).sigmoid(k)), a.add(at));
+    });
+}
+
+/// n = tanh(a_n + r u_n) and h of one row, from its gates `a` and u_n; `h` may be `h_prev`.
+#[inline(never)]
+unsafe fn state_row<L: Lane>(
+    n: usize,
+    a: *mut L::Elem,
+    u_new: *const L::Elem,
+    h_prev: *const L::Elem,
+    h: *mut L::Elem,
+) {
+    let k = Constants::read();
+    let one = k.number::<L>(1.0);
+    over_lanes!(n, |at, N| {
+        let [reset, update, a_new] = [0, 1, 2].map(|gate| load::<L, N>(a.add(gate * n + at)));
+        let (u_new, h_prev) = (load::<L, N>(u_new.add(at)), load::<L, N>(h_prev.add(at)));
+        let new: [L; N] = from_fn(|l| (a_new[l] + reset[l] * u_new[l]).tanh(k));
+        store(new, a.add(2 * n + at));
+        store::<L, N>(from_fn(|l| (one - update[l]) * new[l] + update[l] * h_prev[l]), h.add(at));
+    });
 }

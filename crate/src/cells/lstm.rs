@@ -11,8 +11,10 @@
 //! da = (di i (1-i), df f (1-f), dg (1-g^2), do o (1-o))
 //! ```
 
-use super::{sigmoid_row, tanh_row, Cell, Step};
+use super::{load, over_lanes, sigmoid_row, store, tanh_row, Cell, Step};
+use crate::math::Constants;
 use crate::simd::{Lane, WIDTH};
+use core::array::from_fn;
 
 pub struct Lstm;
 
@@ -32,37 +34,52 @@ impl<L: Lane> Cell<L> for Lstm {
             sigmoid_row::<L>(a.add(3 * n), a.add(3 * n), n);
             let (c_prev, c) = (s.c_prev.add(row * n), s.c.add(row * n));
             let (squashed, h) = (s.squashed.add(row * n), s.h.add(row * s.state_stride));
-            for unit in (0..n).step_by(WIDTH) {
-                let (i, f, g) = (L::load(a.add(unit)), L::load(a.add(n + unit)), L::load(a.add(2 * n + unit)));
-                (f * L::load(c_prev.add(unit)) + i * g).store(c.add(unit));
-            }
-            tanh_row::<L>(c, squashed, n);
-            for unit in (0..n).step_by(WIDTH) {
-                (L::load(a.add(3 * n + unit)) * L::load(squashed.add(unit))).store(h.add(unit));
-            }
+            memory_row::<L>(n, a, c_prev, c, squashed, h);
         }
     }
 
     #[inline(never)]
     unsafe fn backward(s: &Step<L::Elem>) {
         let n = s.hidden;
-        let one = L::constant(1.0);
+        let one = Constants::read().number::<L>(1.0);
         for row in 0..s.rows {
             let a = s.gates.add(row * s.gate_stride);
             let (c_prev, squashed) = (s.c_prev.add(row * n), s.squashed.add(row * n));
             let (dh, dc) = (s.dh.add(row * n), s.dc.add(row * n));
-            for unit in (0..n).step_by(WIDTH) {
-                let (at_i, at_f, at_g, at_o) = (a.add(unit), a.add(n + unit), a.add(2 * n + unit), a.add(3 * n + unit));
-                let (i, f, g, o) = (L::load(at_i), L::load(at_f), L::load(at_g), L::load(at_o));
-                let squashed = L::load(squashed.add(unit));
-                let d_h = L::load(dh.add(unit));
-                let d_c = L::load(dc.add(unit)) + d_h * o * (one - squashed * squashed);
-                (d_c * g * i * (one - i)).store(at_i);
-                (d_c * L::load(c_prev.add(unit)) * f * (one - f)).store(at_f);
-                (d_c * i * (one - g * g)).store(at_g);
-                (d_h * squashed * o * (one - o)).store(at_o);
-                (d_c * f).store(dc.add(unit));
-            }
+            over_lanes!(n, |at, N| {
+                let to = [0, 1, 2, 3].map(|gate| a.add(gate * n + at));
+                let [i, f, g, o] = to.map(|to| load::<L, N>(to));
+                let (c_prev, squashed) = (load::<L, N>(c_prev.add(at)), load::<L, N>(squashed.add(at)));
+                let (d_h, d_c) = (load::<L, N>(dh.add(at)), load::<L, N>(dc.add(at)));
+                let d_c: [L; N] = from_fn(|l| d_c[l] + d_h[l] * o[l] * (one - squashed[l] * squashed[l]));
+                store::<L, N>(from_fn(|l| d_c[l] * g[l] * i[l] * (one - i[l])), to[0]);
+                store::<L, N>(from_fn(|l| d_c[l] * c_prev[l] * f[l] * (one - f[l])), to[1]);
+                store::<L, N>(from_fn(|l| d_c[l] * i[l] * (one - g[l] * g[l])), to[2]);
+                store::<L, N>(from_fn(|l| d_h[l] * squashed[l] * o[l] * (one - o[l])), to[3]);
+                store::<L, N>(from_fn(|l| d_c[l] * f[l]), dc.add(at));
+            });
         }
     }
+}
+
+/// c = f c_prev + i g, tanh(c) and h of one row, from its gates `a`; `c` may be `c_prev`.
+#[inline(never)]
+unsafe fn memory_row<L: Lane>(
+    n: usize,
+    a: *const L::Elem,
+    c_prev: *const L::Elem,
+    c: *mut L::Elem,
+    squashed: *mut L::Elem,
+    h: *mut L::Elem,
+) {
+    let k = Constants::read();
+    over_lanes!(n, |at, N| {
+        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| load::<L, N>(a.add(gate * n + at)));
+        let c_prev = load::<L, N>(c_prev.add(at));
+        let new: [L; N] = from_fn(|l| f[l] * c_prev[l] + i[l] * g[l]);
+        let tanh = new.map(|new| new.tanh(k));
+        store(new, c.add(at));
+        store(tanh, squashed.add(at));
+        store::<L, N>(from_fn(|l| o[l] * tanh[l]), h.add(at));
+    });
 }

@@ -15,6 +15,7 @@ pub use lstm::Lstm;
 
 use crate::math::Constants;
 use crate::simd::{Lane, WIDTH};
+use core::array::from_fn;
 
 /// One time step, `rows` rows of `hidden` (padded) units, everything in place.
 pub struct Step<E> {
@@ -64,32 +65,51 @@ pub trait Cell<L: Lane> {
     unsafe fn backward(step: &Step<L::Elem>);
 }
 
+/// Runs a block over `count` values in whole lanes, two at once while there are two: `N` is how many, `at` the first
+/// value. Lanes that are read before they are written, side by side, an engine can join: see [`crate::gemm::kernel`].
+macro_rules! over_lanes {
+    ($count:expr, |$at:ident, $n:ident| $block:block) => {
+        let (count, mut $at) = ($count, 0);
+        while $at + 2 * WIDTH <= count {
+            const $n: usize = 2;
+            $block
+            $at += 2 * WIDTH;
+        }
+        while $at < count {
+            const $n: usize = 1;
+            $block
+            $at += WIDTH;
+        }
+    };
+}
+use over_lanes;
+
+#[inline(always)]
+unsafe fn load<L: Lane, const N: usize>(from: *const L::Elem) -> [L; N] {
+    from_fn(|lane| L::load(from.add(lane * WIDTH)))
+}
+
+#[inline(always)]
+unsafe fn store<L: Lane, const N: usize>(lanes: [L; N], to: *mut L::Elem) {
+    for (lane, value) in lanes.into_iter().enumerate() {
+        value.store(to.add(lane * WIDTH));
+    }
+}
+
 /// The logistic function, whole lanes; `to` may be `x`. One function a loop: its constants then stay in registers.
 #[inline(never)]
 unsafe fn sigmoid_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
     let k = Constants::read();
-    squash::<L>(x, to, count, |x| x.sigmoid(k));
+    over_lanes!(count, |at, N| {
+        store(load::<L, N>(x.add(at)).map(|x| x.sigmoid(k)), to.add(at));
+    });
 }
 
 /// As [`sigmoid_row`].
 #[inline(never)]
 unsafe fn tanh_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
     let k = Constants::read();
-    squash::<L>(x, to, count, |x| x.tanh(k));
-}
-
-/// Two lanes at once, read before they are written, which an engine can join: see [`crate::gemm::kernel`].
-#[inline(always)]
-unsafe fn squash<L: Lane>(mut x: *const L::Elem, mut to: *mut L::Elem, count: usize, f: impl Fn(L) -> L) {
-    let end = x.add(count & !(2 * WIDTH - 1));
-    while x != end {
-        let (first, second) = (f(L::load(x)), f(L::load(x.add(WIDTH))));
-        first.store(to);
-        second.store(to.add(WIDTH));
-        x = x.add(2 * WIDTH);
-        to = to.add(2 * WIDTH);
-    }
-    if count & WIDTH != 0 {
-        f(L::load(x)).store(to);
-    }
+    over_lanes!(count, |at, N| {
+        store(load::<L, N>(x.add(at)).map(|x| x.tanh(k)), to.add(at));
+    });
 }

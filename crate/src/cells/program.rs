@@ -13,10 +13,10 @@ use crate::gemm::pack::{pack_rows, pack_transposed, packed_len, pad, Gates};
 use crate::gemm::{add_column_sums, add_row, fill_zero, gemm, int8, weight_gradients, Init, WeightGradient};
 use crate::memory::{OutOfMemory, Scratch};
 use crate::ops::Invalid;
-use crate::sequence::input::{input_gradients, input_products, Input, InputGradients, Rows};
+use crate::sequence::input::{input_gradients, Feed, Input, InputGradients, Rows};
 use crate::sequence::order::{
-    add_outputs, add_states, copy_row, final_states, gather_rows, initial_states, keep, scatter_rows, states_before,
-    write_outputs, Order, Strided,
+    add_outputs, add_states, clear_outputs, copy_row, final_states, gather_rows, initial_states, keep, scatter_rows,
+    states_before, write_outputs, Order, Strided,
 };
 use crate::sequence::stream::{int8_product, Product};
 use crate::simd::{F32x4, Lane, Real};
@@ -518,33 +518,39 @@ unsafe fn run<L: Lane>(
         if int8.is_some() && call.ids.is_null() {
             machine.multiply::<L>(1, matrix, input.columns, (call.x, 0), Init::Row(bias), (gates, 0))?;
         } else {
-            kept = input_products::<L>(&input, order, matrix.forward, bias, gates)?;
+            let mut feed = Feed::new(&input, order, order.total())?;
+            let during = Scratch::new();
+            feed.fold::<L>(&input, matrix.forward, bias, &during)?;
+            feed.products::<L>(&input, order, 0..call.steps, matrix.forward, bias, gates);
+            kept = feed.rows();
         }
     }
     for i in 0..program.inputs {
         let input = program.input(i);
         let to = machine.buffer(input.buffer);
-        gather_rows::<L>(pointers.input(i), order, input.width, to.stride, to.start);
+        gather_rows::<L>(pointers.input(i), order, 0..call.steps, input.width, to.stride, to.start);
     }
     for i in 0..program.states {
         let state = program.state(i);
         let to = machine.buffer(state.buffer);
         initial_states::<L>(pointers.state(0, i), order, state.width, to.stride, to.start);
     }
+    let output = program.state(program.output);
+    let states = machine.buffer(output.buffer);
+    clear_outputs::<L>(order, output.width, call.out());
     for t in 0..call.steps {
         if order.live(t) == 0 {
             break;
         }
         step::<L>(&machine, call.prepared, t, program.forward)?;
+        let from = states.start.add((order.batch + order.offset(t)) * states.stride);
+        write_outputs::<L>(from, order, t, output.width, states.stride, call.out());
     }
     for i in 0..program.states {
         let state = program.state(i);
         let from = machine.buffer(state.buffer);
-        final_states::<L>(from.start, order, state.width, from.stride, pointers.state(1, i));
+        final_states::<L>(from.start, order, false, state.width, from.stride, pointers.state(1, i));
     }
-    let state = program.state(program.output);
-    let from = machine.buffer(state.buffer);
-    write_outputs::<L>(from.start, order, state.width, from.stride, call.out());
     if training {
         let Machine { buffers, matrices, chunk, .. } = machine;
         call.saved = Saved { order: words, x: kept.x, ids: kept.ids, buffers, matrices, chunk, reserved: 0 };

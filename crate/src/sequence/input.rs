@@ -10,8 +10,9 @@ use crate::gemm::kernel::PANEL;
 use crate::gemm::pack::{transpose_add, Gates};
 use crate::gemm::{add_row, fill_zero, gemm, weight_gradients, Init, WeightGradient};
 use crate::memory::{OutOfMemory, Scratch};
-use crate::simd::{Lane, WIDTH};
-use core::ptr::null_mut;
+use crate::simd::{Lane, Real, WIDTH};
+use core::ops::Range;
+use core::ptr::{null, null_mut};
 
 /// How token inputs are worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,62 +72,114 @@ impl<E> Input<E> {
     }
 }
 
-/// gates = bias + x W^T for all live rows of all time steps; `weight` is packed by
-/// [`crate::gemm::pack::pack_transposed`]. What comes back stays in the arena.
-///
-/// # Safety
-/// The pointers of `input` are null where they may be, or have the shapes of their fields; `bias` has `columns`,
-/// `gates` the live rows.
-pub unsafe fn input_products<L: Lane>(
-    input: &Input<L::Elem>,
-    order: Order,
-    weight: *const L::Elem,
-    bias: *const L::Elem,
-    gates: *mut L::Elem,
-) -> Result<Rows<L::Elem>, OutOfMemory> {
-    let (rows, n) = (order.total(), input.size);
-    let mode = input.tokens(rows);
-    let mut kept = Rows { x: core::ptr::null(), ids: core::ptr::null() };
-    if mode == Tokens::Dense {
-        kept.x = input_rows::<L>(input, order, rows)?;
-    } else {
-        kept.ids = id_rows(input, order, rows)?;
+/// What comes in, on its way into products of some steps at a time.
+pub struct Feed<E> {
+    tokens: Tokens,
+    /// Of the steps under way, which are all of them for a pass that keeps them.
+    x: *mut E,
+    /// Where the caller's own memory serves as it lies: all steps.
+    whole: *const E,
+    ids: *mut i32,
+    /// The table times W.
+    folded: *const E,
+}
+
+impl<E: Real> Feed<E> {
+    /// Room in the arena for the inputs of at most `rows` live rows at a time.
+    ///
+    /// # Safety
+    /// As [`Feed::products`].
+    pub unsafe fn new(input: &Input<E>, order: Order, rows: usize) -> Result<Self, OutOfMemory> {
+        let tokens = input.tokens(order.total());
+        let direct = tokens == Tokens::Dense && order.is_layout(input.x.time, input.x.batch, input.size);
+        let gathers = tokens == Tokens::Gathered || (tokens == Tokens::Dense && !direct);
+        Ok(Self {
+            tokens,
+            x: if gathers { keep(rows, input.size)? } else { null_mut() },
+            whole: if direct { input.x.data } else { null() },
+            ids: if tokens == Tokens::Dense { null_mut() } else { keep(rows, 1)? },
+            folded: null(),
+        })
     }
-    if mode == Tokens::Gathered {
-        let x = keep::<L::Elem>(rows, n)?;
-        for row in 0..rows {
-            let id = *kept.ids.add(row) as usize;
-            copy_row::<L>(input.table.add(id * n), x.add(row * n), n);
-        }
-        kept.x = x;
-    }
-    match mode {
-        Tokens::Dense | Tokens::Gathered => {
-            gemm::<L>(rows, input.columns, n, kept.x, n, weight, Init::Row(bias), gates, input.row);
-        }
-        Tokens::OneHot => {
-            for row in 0..rows {
-                one_hot_row::<L>(input, weight, *kept.ids.add(row) as usize, bias, gates.add(row * input.row));
-            }
-        }
-        Tokens::Folded => {
-            let scratch = Scratch::new();
-            let (count, columns) = (input.table_rows, input.columns);
-            let products = scratch.take::<L::Elem>(count * columns).ok_or(OutOfMemory)?;
+
+    /// Multiplies the table, if that is to be done once for all rows; the product lives in `scratch`.
+    ///
+    /// # Safety
+    /// As [`Feed::products`].
+    pub unsafe fn fold<L: Lane<Elem = E>>(
+        &mut self,
+        input: &Input<E>,
+        weight: *const E,
+        bias: *const E,
+        scratch: &Scratch,
+    ) -> Result<(), OutOfMemory> {
+        if self.tokens == Tokens::Folded {
+            let (count, columns, n) = (input.table_rows, input.columns, input.size);
+            let products = scratch.take::<E>(count * columns).ok_or(OutOfMemory)?;
             gemm::<L>(count, columns, n, input.table, n, weight, Init::Row(bias), products, columns);
-            for row in 0..rows {
-                let id = *kept.ids.add(row) as usize;
-                copy_row::<L>(products.add(id * columns), gates.add(row * input.row), columns);
+            self.folded = products;
+        }
+        Ok(())
+    }
+
+    /// gates = bias + x W^T for the live rows of `steps`; `weight` is packed by
+    /// [`crate::gemm::pack::pack_transposed`].
+    ///
+    /// # Safety
+    /// The pointers of `input` are null where they may be, or have the shapes of their fields; `bias` has `columns`,
+    /// `gates` those rows, which are no more than this was made for; it was folded.
+    pub unsafe fn products<L: Lane<Elem = E>>(
+        &self,
+        input: &Input<E>,
+        order: Order,
+        steps: Range<usize>,
+        weight: *const E,
+        bias: *const E,
+        gates: *mut E,
+    ) {
+        let (first, n) = (order.offset(steps.start), input.size);
+        let rows = order.offset(steps.end) - first;
+        if self.tokens != Tokens::Dense {
+            gather_ids(input, order, steps.clone(), self.ids);
+        }
+        match self.tokens {
+            Tokens::Dense | Tokens::Gathered => {
+                let mut x = self.x.cast_const();
+                if self.tokens == Tokens::Gathered {
+                    for row in 0..rows {
+                        copy_row::<L>(input.table.add(*self.ids.add(row) as usize * n), self.x.add(row * n), n);
+                    }
+                } else if self.whole.is_null() {
+                    gather_rows::<L>(input.x, order, steps, n, n, self.x);
+                } else {
+                    x = self.whole.add(first * n);
+                }
+                gemm::<L>(rows, input.columns, n, x, n, weight, Init::Row(bias), gates, input.row);
+            }
+            Tokens::OneHot => {
+                for row in 0..rows {
+                    one_hot_row::<L>(input, weight, *self.ids.add(row) as usize, bias, gates.add(row * input.row));
+                }
+            }
+            Tokens::Folded => {
+                for row in 0..rows {
+                    let from = self.folded.add(*self.ids.add(row) as usize * input.columns);
+                    copy_row::<L>(from, gates.add(row * input.row), input.columns);
+                }
             }
         }
     }
-    Ok(kept)
+
+    /// What a backward pass needs, after products of all steps at once.
+    pub fn rows(&self) -> Rows<E> {
+        Rows { x: if self.whole.is_null() { self.x } else { self.whole }, ids: self.ids }
+    }
 }
 
 /// bias + the column of W for one token, from the packed panels: the same bits as the product with a one-hot row.
 ///
 /// # Safety
-/// As [`input_products`]; `id` is one of `input.size`, `to` has `input.columns`.
+/// As [`Feed::products`]; `id` is one of `input.size`, `to` has `input.columns`.
 #[inline(never)]
 pub unsafe fn one_hot_row<L: Lane>(
     input: &Input<L::Elem>,
@@ -141,35 +194,19 @@ pub unsafe fn one_hot_row<L: Lane>(
     }
 }
 
-/// The inputs of live rows in working order: the caller's memory itself if it is in that order.
-unsafe fn input_rows<L: Lane>(
-    input: &Input<L::Elem>,
-    order: Order,
-    rows: usize,
-) -> Result<*const L::Elem, OutOfMemory> {
-    if order.is_layout(input.x.time, input.x.batch, input.size) {
-        return Ok(input.x.data);
-    }
-    let to = keep::<L::Elem>(rows, input.size)?;
-    gather_rows::<L>(input.x, order, input.size, input.size, to);
-    Ok(to)
-}
-
-unsafe fn id_rows<E>(input: &Input<E>, order: Order, rows: usize) -> Result<*const i32, OutOfMemory> {
-    let to = keep::<i32>(rows, 1)?;
-    for t in 0..order.steps {
+unsafe fn gather_ids<E>(input: &Input<E>, order: Order, steps: Range<usize>, mut to: *mut i32) {
+    for t in steps {
         for row in 0..order.live(t) {
-            let from = input.ids.at(order.time(t, row), order.original(row));
-            *to.add(order.offset(t) + row) = *input.ids.data.add(from);
+            *to = *input.ids.data.add(input.ids.at(order.time(t, row), order.original(row)));
+            to = to.add(1);
         }
     }
-    Ok(to)
 }
 
 /// dW and the gradient of what came in; `weight` is packed by [`crate::gemm::pack::pack_rows`].
 ///
 /// # Safety
-/// As [`input_products`], which gave `kept`; `d_gates` is laid out as its product, gradients as their values.
+/// As [`Feed::products`], after it for all steps, with its `kept` rows; `d_gates` is laid out as its product, gradients as their values.
 pub unsafe fn input_gradients<L: Lane>(
     input: &Input<L::Elem>,
     order: Order,

@@ -4,6 +4,7 @@
 use crate::gemm::{add_row, fill_zero};
 use crate::memory::{self, OutOfMemory, Scratch};
 use crate::simd::{Lane, WIDTH};
+use core::ops::Range;
 
 /// Rows of a (T, B, ...) tensor in any layout: element strides of time and batch; the last axis is contiguous.
 #[derive(Clone, Copy)]
@@ -199,13 +200,22 @@ pub unsafe fn initial_states<L: Lane>(
 /// The state after the last step of each row of a state buffer, in the caller's order; `to` may be null.
 ///
 /// # Safety
-/// `from` holds `batch` initial rows and the live rows, of `padded`; `to` has rows of `size`.
-pub unsafe fn final_states<L: Lane>(from: *const L::Elem, order: Order, size: usize, padded: usize, to: *mut L::Elem) {
+/// `from` holds `batch` initial rows and the live rows, or, `in_place`, the `batch` rows that every step replaces, of
+/// `padded`; `to` has rows of `size`.
+pub unsafe fn final_states<L: Lane>(
+    from: *const L::Elem,
+    order: Order,
+    in_place: bool,
+    size: usize,
+    padded: usize,
+    to: *mut L::Elem,
+) {
     if to.is_null() {
         return;
     }
     for row in 0..order.batch {
-        copy_row::<L>(from.add(order.last(row) * padded), to.add(order.original(row) * size), size);
+        let last = if in_place { row } else { order.last(row) };
+        copy_row::<L>(from.add(last * padded), to.add(order.original(row) * size), size);
     }
 }
 
@@ -222,18 +232,12 @@ pub unsafe fn add_states<L: Lane>(from: *const L::Elem, order: Order, size: usiz
     }
 }
 
-/// The states of live rows to the caller's tensor, zeros after each row's end; `to` may be null.
+/// Zeros after each row's end in the caller's outputs; `to` may be null.
 ///
 /// # Safety
-/// `from` holds `batch` initial rows and the live rows, of `padded`; `to` is (T, B, size).
-pub unsafe fn write_outputs<L: Lane>(
-    from: *const L::Elem,
-    order: Order,
-    size: usize,
-    padded: usize,
-    to: Strided<*mut L::Elem>,
-) {
-    if to.data.is_null() {
+/// `to` is (T, B, size).
+pub unsafe fn clear_outputs<L: Lane>(order: Order, size: usize, to: Strided<*mut L::Elem>) {
+    if to.data.is_null() || order.uniform {
         return;
     }
     for row in 0..order.batch {
@@ -241,12 +245,26 @@ pub unsafe fn write_outputs<L: Lane>(
             fill_zero::<L>(to.data.add(to.at(t, order.original(row))), size);
         }
     }
-    for t in 0..order.steps {
-        for row in 0..order.live(t) {
-            let from = from.add((order.batch + order.offset(t) + row) * padded);
-            let at = to.at(order.time(t, row), order.original(row));
-            copy_row::<L>(from, to.data.add(at), size);
-        }
+}
+
+/// The states of live rows after step t to the caller's outputs; `to` may be null.
+///
+/// # Safety
+/// `from` has the step's live rows, of `padded`; `to` is (T, B, size).
+pub unsafe fn write_outputs<L: Lane>(
+    from: *const L::Elem,
+    order: Order,
+    t: usize,
+    size: usize,
+    padded: usize,
+    to: Strided<*mut L::Elem>,
+) {
+    if to.data.is_null() {
+        return;
+    }
+    for row in 0..order.live(t) {
+        let at = to.at(order.time(t, row), order.original(row));
+        copy_row::<L>(from.add(row * padded), to.data.add(at), size);
     }
 }
 
@@ -271,21 +289,23 @@ pub unsafe fn add_outputs<L: Lane>(
     }
 }
 
-/// The caller's rows in working order, each of `size` and zeros up to `padded`.
+/// The caller's rows of `steps` in working order, each of `size` and zeros up to `padded`.
 ///
 /// # Safety
-/// `from` is (T, B, size); `to` has the live rows, of `padded`.
+/// `from` is (T, B, size); `to` has these live rows, of `padded`.
 pub unsafe fn gather_rows<L: Lane>(
     from: Strided<*const L::Elem>,
     order: Order,
+    steps: Range<usize>,
     size: usize,
     padded: usize,
     to: *mut L::Elem,
 ) {
-    for t in 0..order.steps {
+    let first = order.offset(steps.start);
+    for t in steps {
         for row in 0..order.live(t) {
             let at = from.at(order.time(t, row), order.original(row));
-            let to = to.add((order.offset(t) + row) * padded);
+            let to = to.add((order.offset(t) - first + row) * padded);
             copy_row::<L>(from.data.add(at), to, size);
             if padded > size {
                 fill_zero::<L>(to.add(size), padded - size);
@@ -297,7 +317,7 @@ pub unsafe fn gather_rows<L: Lane>(
 /// Adds rows in working order to the caller's.
 ///
 /// # Safety
-/// As [`gather_rows`], with `from` and `to` exchanged.
+/// As [`gather_rows`] of all steps, with `from` and `to` exchanged.
 pub unsafe fn scatter_rows<L: Lane>(
     from: *const L::Elem,
     order: Order,
