@@ -67,7 +67,7 @@ pub struct Saved<E> {
     pub recurrent: *mut E,
     /// States: `batch` initial rows, then live rows.
     pub h: *mut E,
-    /// Likewise; after them what the cell made of those of live rows for its output.
+    /// Likewise.
     pub c: *mut E,
     /// Cell outputs before the projection.
     pub unprojected: *mut E,
@@ -287,7 +287,6 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
     let chunk = chunk_steps(layer);
     let (rows, later) = if layer.training { (order.total(), order.total()) } else { (chunk * layer.batch, 0) };
     let states = layer.batch + later;
-    let squashed = if layer.training { rows } else { layer.batch };
     let input = layer.inputs(s);
     let mut feed = Feed::new(&input, order, rows)?;
     let saved = Saved {
@@ -297,7 +296,7 @@ unsafe fn forward_cell<L: Lane, C: Cell<L>>(layer: &mut Layer<L::Elem>) -> Resul
         gates: keep(rows, s.row)?,
         recurrent: if C::SEPARATE_RECURRENT { keep(rows, s.row)? } else { null_mut() },
         h: keep(states, s.state_padded)?,
-        c: if C::HAS_MEMORY { keep(states + squashed, s.padded)? } else { null_mut() },
+        c: if C::HAS_MEMORY { keep(states, s.padded)? } else { null_mut() },
         unprojected: if s.projected { keep(rows, s.padded)? } else { null_mut() },
     };
     let during = Scratch::new();
@@ -349,12 +348,12 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
     saved: &Saved<L::Elem>,
     t: usize,
 ) -> Step<L::Elem> {
-    let (mut at, mut before, total) = (order.offset(t), order.before(t), order.total());
-    let (mut after, mut squashed) = (order.batch + at, order.batch + total + at);
+    let (mut at, mut before) = (order.offset(t), order.before(t));
+    let mut after = order.batch + at;
     if !layer.training {
         // States are replaced where they lie, and gates are those of a chunk.
         at -= order.offset(t - t % chunk_steps(layer));
-        (before, after, squashed) = (0, 0, order.batch);
+        (before, after) = (0, 0);
     }
     Step {
         rows: order.live(t),
@@ -368,7 +367,6 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
         state_stride: s.padded,
         c_prev: if C::HAS_MEMORY { saved.c.add(before * s.padded) } else { null() },
         c: if C::HAS_MEMORY { saved.c.add(after * s.padded) } else { null_mut() },
-        squashed: if C::HAS_MEMORY { saved.c.add(squashed * s.padded) } else { null_mut() },
         dh: null_mut(),
         dc: null_mut(),
         activation: layer.activation,

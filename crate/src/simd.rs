@@ -96,11 +96,17 @@ pub trait Lane:
     /// The smaller of each pair; NaN in either operand gives NaN.
     fn min(self, other: Self) -> Self;
 
-    /// At most `high`, which is a number; NaN in `self` stays NaN.
+    /// At least `low`, which is a number; NaN in `self` stays NaN.
+    fn at_least(self, low: Self) -> Self;
+
+    /// At most `high`, likewise.
     fn at_most(self, high: Self) -> Self;
 
-    /// Between `low` and `high`, which are numbers; NaN in `self` stays NaN.
-    fn clamp(self, low: Self, high: Self) -> Self;
+    /// Between `low` and `high`, likewise.
+    #[inline(always)]
+    fn clamp(self, low: Self, high: Self) -> Self {
+        self.at_least(low).at_most(high)
+    }
 
     /// `if self > other { yes } else { no }`, element by element; NaN compares false.
     fn select_gt(self, other: Self, yes: Self, no: Self) -> Self;
@@ -245,12 +251,12 @@ macro_rules! array_lane {
                 -(-self).max(-other)
             }
             #[inline(always)]
-            fn at_most(self, high: Self) -> Self {
-                self.zip(high, |x, high| if high < x { high } else { x })
+            fn at_least(self, low: Self) -> Self {
+                self.zip(low, |x, low| if x < low { low } else { x })
             }
             #[inline(always)]
-            fn clamp(self, low: Self, high: Self) -> Self {
-                self.zip(low, |x, low| if x < low { low } else { x }).at_most(high)
+            fn at_most(self, high: Self) -> Self {
+                self.zip(high, |x, high| if high < x { high } else { x })
             }
             #[inline(always)]
             fn select_gt(self, other: Self, yes: Self, no: Self) -> Self {
@@ -591,22 +597,21 @@ mod wasm {
         fn min(self, other: Self) -> Self {
             Self(f32x4_min(self.0, other.0))
         }
+        // pmax(a, b) is `a < b ? b : a` and pmin(a, b) is `b < a ? b : a`: NaN in the first operand stays. Of both the
+        // compiler of the relaxed build makes relaxed_max and relaxed_min, which lose NaN.
+        #[inline(always)]
+        fn at_least(self, low: Self) -> Self {
+            #[cfg(not(target_feature = "relaxed-simd"))]
+            return Self(f32x4_pmax(self.0, low.0));
+            #[cfg(target_feature = "relaxed-simd")]
+            Self(v128_bitselect(low.0, self.0, f32x4_lt(self.0, low.0)))
+        }
         #[inline(always)]
         fn at_most(self, high: Self) -> Self {
-            // pmin(a, b) is `b < a ? b : a` and pmax(a, b) is `a < b ? b : a`: NaN in the first operand stays. Of both
-            // the compiler of the relaxed build makes relaxed_min and relaxed_max, which lose NaN.
             #[cfg(not(target_feature = "relaxed-simd"))]
             return Self(f32x4_pmin(self.0, high.0));
             #[cfg(target_feature = "relaxed-simd")]
             Self(v128_bitselect(high.0, self.0, f32x4_gt(self.0, high.0)))
-        }
-        #[inline(always)]
-        fn clamp(self, low: Self, high: Self) -> Self {
-            #[cfg(not(target_feature = "relaxed-simd"))]
-            let above = f32x4_pmax(self.0, low.0);
-            #[cfg(target_feature = "relaxed-simd")]
-            let above = v128_bitselect(low.0, self.0, f32x4_lt(self.0, low.0));
-            Self(above).at_most(high)
         }
         #[inline(always)]
         fn select_gt(self, other: Self, yes: Self, no: Self) -> Self {

@@ -111,10 +111,10 @@ describe("recompute", () => {
       return { used, capacity: own.arenaCapacity };
     };
     const [whole, parts] = [measure(undefined), measure(length)];
-    // Output, and of every step four gates, h, c and tanh(c); against h and c between segments, and the last segment.
-    const [output, saved, kept] = [long * state, long * 7 * state, (long / length) * 2 * state];
+    // Output, and of every step four gates, h and c; against h and c between segments, and the last segment.
+    const [output, saved, kept] = [long * state, long * 6 * state, (long / length) * 2 * state];
     expect(whole.used).toBeGreaterThan(output + saved);
-    expect(parts.used).toBeLessThan(1.1 * (output + kept + length * 7 * state) + 4096);
+    expect(parts.used).toBeLessThan(1.1 * (output + kept + length * 6 * state) + 4096);
     expect(parts.capacity).toBeLessThan(whole.capacity / 2);
   });
 

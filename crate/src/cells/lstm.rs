@@ -10,6 +10,8 @@
 //! di = dc g    dg = dc i    df = dc c_prev    dc_prev = dc f
 //! da = (di i (1-i), df f (1-f), dg (1-g^2), do o (1-o))
 //! ```
+//!
+//! tanh(c) is not kept for backward: it is h / o.
 
 use super::{load, over_lanes, sigmoid_row, store, tanh_row, Cell, Step};
 use crate::math::Constants;
@@ -33,53 +35,46 @@ impl<L: Lane> Cell<L> for Lstm {
             tanh_row::<L>(a.add(2 * n), a.add(2 * n), n);
             sigmoid_row::<L>(a.add(3 * n), a.add(3 * n), n);
             let (c_prev, c) = (s.c_prev.add(row * n), s.c.add(row * n));
-            let (squashed, h) = (s.squashed.add(row * n), s.h.add(row * s.state_stride));
-            memory_row::<L>(n, a, c_prev, c, squashed, h);
+            memory_row::<L>(n, a, c_prev, c, s.h.add(row * s.state_stride));
         }
     }
 
     #[inline(never)]
     unsafe fn backward(s: &Step<L::Elem>) {
         let n = s.hidden;
-        let one = Constants::read().number::<L>(1.0);
+        let k = Constants::read();
+        let (one, smallest) = (k.number::<L>(1.0), k.number::<L>(f32::MIN_POSITIVE));
         for row in 0..s.rows {
             let a = s.gates.add(row * s.gate_stride);
-            let (c_prev, squashed) = (s.c_prev.add(row * n), s.squashed.add(row * n));
+            let (c_prev, h) = (s.c_prev.add(row * n), s.h.add(row * s.state_stride));
             let (dh, dc) = (s.dh.add(row * n), s.dc.add(row * n));
             over_lanes!(n, |at, N| {
                 let to = [0, 1, 2, 3].map(|gate| a.add(gate * n + at));
                 let [i, f, g, o] = to.map(|to| load::<L, N>(to));
-                let (c_prev, squashed) = (load::<L, N>(c_prev.add(at)), load::<L, N>(squashed.add(at)));
+                let (c_prev, h) = (load::<L, N>(c_prev.add(at)), load::<L, N>(h.add(at)));
                 let (d_h, d_c) = (load::<L, N>(dh.add(at)), load::<L, N>(dc.add(at)));
-                let d_c: [L; N] = from_fn(|l| d_c[l] + d_h[l] * o[l] * (one - squashed[l] * squashed[l]));
+                // tanh(c), of which nothing is left to know where o is 0.
+                let tanh: [L; N] = from_fn(|l| h[l] / o[l].at_least(smallest));
+                let d_c: [L; N] = from_fn(|l| d_c[l] + d_h[l] * o[l] * (one - tanh[l] * tanh[l]));
                 store::<L, N>(from_fn(|l| d_c[l] * g[l] * i[l] * (one - i[l])), to[0]);
                 store::<L, N>(from_fn(|l| d_c[l] * c_prev[l] * f[l] * (one - f[l])), to[1]);
                 store::<L, N>(from_fn(|l| d_c[l] * i[l] * (one - g[l] * g[l])), to[2]);
-                store::<L, N>(from_fn(|l| d_h[l] * squashed[l] * o[l] * (one - o[l])), to[3]);
+                store::<L, N>(from_fn(|l| d_h[l] * h[l] * (one - o[l])), to[3]);
                 store::<L, N>(from_fn(|l| d_c[l] * f[l]), dc.add(at));
             });
         }
     }
 }
 
-/// c = f c_prev + i g, tanh(c) and h of one row, from its gates `a`; `c` may be `c_prev`.
+/// c = f c_prev + i g and h of one row, from its gates `a`; `c` may be `c_prev`.
 #[inline(never)]
-unsafe fn memory_row<L: Lane>(
-    n: usize,
-    a: *const L::Elem,
-    c_prev: *const L::Elem,
-    c: *mut L::Elem,
-    squashed: *mut L::Elem,
-    h: *mut L::Elem,
-) {
+unsafe fn memory_row<L: Lane>(n: usize, a: *const L::Elem, c_prev: *const L::Elem, c: *mut L::Elem, h: *mut L::Elem) {
     let k = Constants::read();
     over_lanes!(n, |at, N| {
         let [i, f, g, o] = [0, 1, 2, 3].map(|gate| load::<L, N>(a.add(gate * n + at)));
         let c_prev = load::<L, N>(c_prev.add(at));
         let new: [L; N] = from_fn(|l| f[l] * c_prev[l] + i[l] * g[l]);
-        let tanh = new.map(|new| new.tanh(k));
         store(new, c.add(at));
-        store(tanh, squashed.add(at));
-        store::<L, N>(from_fn(|l| o[l] * tanh[l]), h.add(at));
+        store::<L, N>(from_fn(|l| o[l] * new[l].tanh(k)), h.add(at));
     });
 }

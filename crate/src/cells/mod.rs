@@ -34,8 +34,6 @@ pub struct Step<E> {
     /// Memory cells, at stride `hidden`; null for cells without.
     pub c_prev: *const E,
     pub c: *mut E,
-    /// What the cell makes of c for its output, kept for backward; likewise.
-    pub squashed: *mut E,
     /// Gradient with respect to h, at stride `hidden`. Backward replaces it by the part that reaches h_prev without a
     /// matrix, if [`Cell::CARRIES_STATE`]; otherwise it is spent.
     pub dh: *mut E,

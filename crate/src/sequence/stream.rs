@@ -108,9 +108,9 @@ unsafe fn step_cell<L: Lane, C: Cell<L>>(
     let scratch = Scratch::new();
     let (s, prepared) = (layer.sizes(), layer.prepared.cast_const());
     let p = s.prepared();
-    let gates = scratch.take::<L::Elem>(2 * s.row + 3 * s.padded).ok_or(OutOfMemory)?;
+    let gates = scratch.take::<L::Elem>(2 * s.row + 2 * s.padded).ok_or(OutOfMemory)?;
     let recurrent = gates.add(s.row);
-    let [squashed, h, c] = [0, 1, 2].map(|i| recurrent.add(s.row + i * s.padded));
+    let [h, c] = [0, 1].map(|i| recurrent.add(s.row + i * s.padded));
     let bias = prepared.add(p.bias);
     if layer.ids.data.is_null() {
         (weights.product)(s.row, s.input, layer.x.data, weights.w_ih, Init::Row(bias), gates)?;
@@ -144,7 +144,6 @@ unsafe fn step_cell<L: Lane, C: Cell<L>>(
         state_stride: s.padded,
         c_prev: c,
         c,
-        squashed,
         dh: core::ptr::null_mut(),
         dc: core::ptr::null_mut(),
         activation: layer.activation,
