@@ -92,7 +92,7 @@ describe("recompute", () => {
   });
 
   it("stores the states between segments in place of every step", () => {
-    const [long, wide, length] = [512, 32, 16];
+    const [long, wide, length] = [1024, 32, 16];
     const state = batch * wide * 4;
     const measure = (recompute: number | undefined) => {
       const own = u.createCore();
