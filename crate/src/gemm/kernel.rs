@@ -15,6 +15,7 @@
 //! takes writing the last row first (the engine's `--trace-wasm-revectorize` tells).
 
 use crate::simd::{Lane, WIDTH};
+use core::array::from_fn;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Columns in a panel.
@@ -36,26 +37,26 @@ fn wide() -> bool {
 }
 
 #[inline(always)]
-unsafe fn load_row<L: Lane>(from: *const L::Elem) -> [L; LANES] {
-    [L::load(from), L::load(from.add(4)), L::load(from.add(8)), L::load(from.add(12))]
+unsafe fn load_row<L: Lane, const N: usize>(from: *const L::Elem) -> [L; N] {
+    from_fn(|lane| L::load(from.add(lane * WIDTH)))
 }
 
 #[inline(always)]
-unsafe fn store_row<L: Lane>(row: [L; LANES], to: *mut L::Elem) {
-    row[0].store(to);
-    row[1].store(to.add(4));
-    row[2].store(to.add(8));
-    row[3].store(to.add(12));
+unsafe fn store_row<L: Lane, const N: usize>(row: [L; N], to: *mut L::Elem) {
+    for (lane, value) in row.into_iter().enumerate() {
+        value.store(to.add(lane * WIDTH));
+    }
 }
 
 #[inline(always)]
-fn multiply_add<L: Lane>(acc: [L; LANES], x: L, b: [L; LANES]) -> [L; LANES] {
-    [x.mul_add(b[0], acc[0]), x.mul_add(b[1], acc[1]), x.mul_add(b[2], acc[2]), x.mul_add(b[3], acc[3])]
+fn multiply_add<L: Lane, const N: usize>(acc: [L; N], x: L, b: [L; N]) -> [L; N] {
+    from_fn(|lane| x.mul_add(b[lane], acc[lane]))
 }
 
-/// `R` rows: `c[r][0..16] = init[r][0..16] + sum_k a[r][k] panel[k][0..16]`.
+/// `R` rows of the first `N` lanes: `c[r][..] = init[r][..] + sum_k a[r][k] panel[k][..]`.
 #[inline(always)]
-unsafe fn tile<L: Lane, const R: usize>(
+#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+unsafe fn tile<L: Lane, const R: usize, const N: usize>(
     depth: usize,
     a: *const L::Elem,
     lda: usize,
@@ -65,12 +66,12 @@ unsafe fn tile<L: Lane, const R: usize>(
     c: *mut L::Elem,
     ldc: usize,
 ) {
-    let mut acc: [[L; LANES]; R] = core::array::from_fn(|r| load_row::<L>(init.add(r * init_stride)));
-    let mut a: [*const L::Elem; R] = core::array::from_fn(|r| a.add(r * lda));
+    let mut acc: [[L; N]; R] = from_fn(|r| load_row(init.add(r * init_stride)));
+    let mut a: [*const L::Elem; R] = from_fn(|r| a.add(r * lda));
     let mut row = panel;
     let end = panel.add(depth * PANEL);
     while row != end {
-        let b = load_row::<L>(row);
+        let b = load_row(row);
         for r in 0..R {
             acc[r] = multiply_add(acc[r], L::splat(*a[r]), b);
             a[r] = a[r].add(1);
@@ -94,7 +95,7 @@ unsafe fn tile_row<L: Lane, const P: usize>(
     init: *const L::Elem,
     c: *mut L::Elem,
 ) {
-    let mut acc: [[L; LANES]; P] = core::array::from_fn(|p| load_row::<L>(init.add(p * PANEL)));
+    let mut acc: [[L; LANES]; P] = from_fn(|p| load_row(init.add(p * PANEL)));
     // One panel alone: two steps at once.
     let unroll = if P == 1 { 2 } else { 1 };
     let (mut x, mut row) = (a, panels);
@@ -102,9 +103,9 @@ unsafe fn tile_row<L: Lane, const P: usize>(
     while row != end {
         for (p, acc) in acc.iter_mut().enumerate() {
             let row = row.add(p * stride);
-            *acc = multiply_add(*acc, L::splat(*x), load_row::<L>(row));
+            *acc = multiply_add(*acc, L::splat(*x), load_row(row));
             if unroll == 2 {
-                *acc = multiply_add(*acc, L::splat(*x.add(1)), load_row::<L>(row.add(PANEL)));
+                *acc = multiply_add(*acc, L::splat(*x.add(1)), load_row(row.add(PANEL)));
             }
         }
         x = x.add(unroll);
@@ -112,7 +113,7 @@ unsafe fn tile_row<L: Lane, const P: usize>(
     }
     if depth % unroll == 1 {
         for (p, acc) in acc.iter_mut().enumerate() {
-            *acc = multiply_add(*acc, L::splat(*x), load_row::<L>(row.add(p * stride)));
+            *acc = multiply_add(*acc, L::splat(*x), load_row(row.add(p * stride)));
         }
     }
     let mut to = c;
@@ -175,11 +176,11 @@ pub unsafe fn panel_rows<L: Lane>(
     if FUSED && wide() {
         // Six rows once, where two would be left over.
         if rows % 4 == 2 && rows > 2 {
-            tile::<L, 6>(depth, a, lda, panel, init, init_stride, c, ldc);
+            tile::<L, 6, LANES>(depth, a, lda, panel, init, init_stride, c, ldc);
             r = 6;
         }
         while r + 4 <= rows {
-            tile::<L, 4>(
+            tile::<L, 4, LANES>(
                 depth,
                 a.add(r * lda),
                 lda,
@@ -193,7 +194,16 @@ pub unsafe fn panel_rows<L: Lane>(
         }
     }
     while r + 2 <= rows {
-        tile::<L, 2>(depth, a.add(r * lda), lda, panel, init.add(r * init_stride), init_stride, c.add(r * ldc), ldc);
+        tile::<L, 2, LANES>(
+            depth,
+            a.add(r * lda),
+            lda,
+            panel,
+            init.add(r * init_stride),
+            init_stride,
+            c.add(r * ldc),
+            ldc,
+        );
         r += 2;
     }
     if r < rows {
@@ -204,7 +214,7 @@ pub unsafe fn panel_rows<L: Lane>(
 /// As [`panel_rows`] for a panel of which only the first `columns` exist in `init` and `c`.
 ///
 /// # Safety
-/// As [`panel_rows`], with `columns` in place of 16 for `init` and `c`.
+/// As [`panel_rows`], with `columns`, which is less, in place of 16 for `init` and `c`.
 #[inline(never)]
 #[allow(clippy::too_many_arguments)] // the operands of a matrix product
 pub unsafe fn panel_rows_edge<L: Lane>(
@@ -219,11 +229,55 @@ pub unsafe fn panel_rows_edge<L: Lane>(
     c: *mut L::Elem,
     ldc: usize,
 ) {
-    let mut tile = [L::zero(); LANES];
-    let edge: *mut L::Elem = tile.as_mut_ptr().cast();
-    for r in 0..rows {
-        core::ptr::copy_nonoverlapping(init.add(r * init_stride), edge, columns);
-        tile_row::<L, 1>(depth, a.add(r * lda), panel, 0, edge, edge);
-        core::ptr::copy_nonoverlapping(edge, c.add(r * ldc), columns);
+    let edge_rows = match columns.div_ceil(WIDTH) {
+        1 => edge_rows::<L, 4, 1>,
+        2 => edge_rows::<L, 4, 2>,
+        3 => edge_rows::<L, 2, 3>,
+        _ => edge_rows::<L, 2, 4>,
+    };
+    edge_rows(rows, columns, depth, a, lda, panel, init, init_stride, c, ldc);
+}
+
+/// `columns` in `N` lanes, `R` rows at a time.
+#[inline(never)]
+#[allow(clippy::too_many_arguments)] // the operands of a matrix product
+unsafe fn edge_rows<L: Lane, const R: usize, const N: usize>(
+    rows: usize,
+    columns: usize,
+    depth: usize,
+    a: *const L::Elem,
+    lda: usize,
+    panel: *const L::Elem,
+    init: *const L::Elem,
+    init_stride: usize,
+    c: *mut L::Elem,
+    ldc: usize,
+) {
+    let width = N * WIDTH;
+    let mut tiles = [[L::zero(); N]; R];
+    let buffer: *mut L::Elem = tiles.as_mut_ptr().cast();
+    let mut r = 0;
+    while r < rows {
+        let count = if r + R <= rows { R } else { 1 };
+        let (a, c) = (a.add(r * lda), c.add(r * ldc));
+        // What is not whole lanes goes through a buffer that is.
+        let (mut from, mut from_stride, mut to, mut to_stride) = (init.add(r * init_stride), init_stride, c, ldc);
+        if columns < width {
+            for i in 0..count {
+                core::ptr::copy_nonoverlapping(from.add(i * from_stride), buffer.add(i * width), columns);
+            }
+            (from, from_stride, to, to_stride) = (buffer, width, buffer, width);
+        }
+        if count == R {
+            tile::<L, R, N>(depth, a, lda, panel, from, from_stride, to, to_stride);
+        } else {
+            tile::<L, 1, N>(depth, a, lda, panel, from, from_stride, to, to_stride);
+        }
+        if columns < width {
+            for i in 0..count {
+                core::ptr::copy_nonoverlapping(buffer.add(i * width), c.add(i * ldc), columns);
+            }
+        }
+        r += count;
     }
 }
