@@ -41,23 +41,21 @@ impl<L: Lane> Cell<L> for Gru {
         for row in 0..s.rows {
             let (a, u) = (s.gates.add(row * s.gate_stride), s.recurrent.add(row * s.gate_stride));
             let (h_prev, dh) = (s.h_prev.add(row * s.state_stride), s.dh.add(row * n));
-            over_lanes!(n, |at, N| {
-                let (to_a, to_u) =
-                    ([0, 1, 2].map(|gate| a.add(gate * n + at)), [0, 1, 2].map(|gate| u.add(gate * n + at)));
-                let [reset, update, new] = to_a.map(|to| load::<L, N>(to));
-                let (u_new, d_h) = (load::<L, N>(to_u[2]), load::<L, N>(dh.add(at)));
-                let h_prev = load::<L, N>(h_prev.add(at));
-                let d_new: [L; N] = from_fn(|l| d_h[l] * (one - update[l]) * (one - new[l] * new[l]));
-                let d_update: [L; N] = from_fn(|l| d_h[l] * (h_prev[l] - new[l]) * update[l] * (one - update[l]));
-                let d_reset: [L; N] = from_fn(|l| d_new[l] * u_new[l] * reset[l] * (one - reset[l]));
-                store(d_reset, to_a[0]);
-                store(d_update, to_a[1]);
-                store(d_new, to_a[2]);
-                store(d_reset, to_u[0]);
-                store(d_update, to_u[1]);
-                store::<L, N>(from_fn(|l| d_new[l] * reset[l]), to_u[2]);
-                store::<L, N>(from_fn(|l| d_h[l] * update[l]), dh.add(at));
-            });
+            for unit in (0..n).step_by(WIDTH) {
+                let (at_r, at_z, at_n) = (a.add(unit), a.add(n + unit), a.add(2 * n + unit));
+                let (reset, update, new) = (L::load(at_r), L::load(at_z), L::load(at_n));
+                let d_h = L::load(dh.add(unit));
+                let d_new = d_h * (one - update) * (one - new * new);
+                let d_update = d_h * (L::load(h_prev.add(unit)) - new) * update * (one - update);
+                let d_reset = d_new * L::load(u.add(2 * n + unit)) * reset * (one - reset);
+                d_reset.store(at_r);
+                d_update.store(at_z);
+                d_new.store(at_n);
+                d_reset.store(u.add(unit));
+                d_update.store(u.add(n + unit));
+                (d_new * reset).store(u.add(2 * n + unit));
+                (d_h * update).store(dh.add(unit));
+            }
         }
     }
 }

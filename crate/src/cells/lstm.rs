@@ -48,20 +48,19 @@ impl<L: Lane> Cell<L> for Lstm {
             let a = s.gates.add(row * s.gate_stride);
             let (c_prev, h) = (s.c_prev.add(row * n), s.h.add(row * s.state_stride));
             let (dh, dc) = (s.dh.add(row * n), s.dc.add(row * n));
-            over_lanes!(n, |at, N| {
-                let to = [0, 1, 2, 3].map(|gate| a.add(gate * n + at));
-                let [i, f, g, o] = to.map(|to| load::<L, N>(to));
-                let (c_prev, h) = (load::<L, N>(c_prev.add(at)), load::<L, N>(h.add(at)));
-                let (d_h, d_c) = (load::<L, N>(dh.add(at)), load::<L, N>(dc.add(at)));
+            for unit in (0..n).step_by(WIDTH) {
+                let (at_i, at_f, at_g, at_o) = (a.add(unit), a.add(n + unit), a.add(2 * n + unit), a.add(3 * n + unit));
+                let (i, f, g, o) = (L::load(at_i), L::load(at_f), L::load(at_g), L::load(at_o));
+                let (h, d_h) = (L::load(h.add(unit)), L::load(dh.add(unit)));
                 // tanh(c), of which nothing is left to know where o is 0.
-                let tanh: [L; N] = from_fn(|l| h[l] / o[l].at_least(smallest));
-                let d_c: [L; N] = from_fn(|l| d_c[l] + d_h[l] * o[l] * (one - tanh[l] * tanh[l]));
-                store::<L, N>(from_fn(|l| d_c[l] * g[l] * i[l] * (one - i[l])), to[0]);
-                store::<L, N>(from_fn(|l| d_c[l] * c_prev[l] * f[l] * (one - f[l])), to[1]);
-                store::<L, N>(from_fn(|l| d_c[l] * i[l] * (one - g[l] * g[l])), to[2]);
-                store::<L, N>(from_fn(|l| d_h[l] * h[l] * (one - o[l])), to[3]);
-                store::<L, N>(from_fn(|l| d_c[l] * f[l]), dc.add(at));
-            });
+                let tanh = h / o.at_least(smallest);
+                let d_c = L::load(dc.add(unit)) + d_h * o * (one - tanh * tanh);
+                (d_c * g * i * (one - i)).store(at_i);
+                (d_c * L::load(c_prev.add(unit)) * f * (one - f)).store(at_f);
+                (d_c * i * (one - g * g)).store(at_g);
+                (d_h * h * (one - o)).store(at_o);
+                (d_c * f).store(dc.add(unit));
+            }
         }
     }
 }
