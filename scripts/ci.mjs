@@ -10,8 +10,8 @@ import { environment, fromRoot, root, run, Stop } from "./lib.mjs";
 
 /** Whole gzipped browser bundles, in bytes: what each uses, and how large it may be. */
 const budgets = {
-  "trains a character LSTM": ["AdamW, CharTokenizer, generate, lanes, LanguageModel, load, LSTM, save, train", 77_000],
-  "runs a saved LSTM": ["load, LSTM, Session", 54_500],
+  "trains a character LSTM": ["AdamW, CharTokenizer, generate, lanes, LanguageModel, load, LSTM, save, train", 79_000],
+  "runs a saved LSTM": ["load, LSTM, Session", 56_500],
 };
 
 let passed = 0;
