@@ -8,7 +8,8 @@
 //! Work runs over rows sorted by length, longest first (stable), so that at time t the live rows are a prefix; buffers
 //! hold live rows only, time by time (`offsets[t] + row`). A reversed direction reads every sequence from its own
 //! end. Callers' tensors are addressed by strides and put in this order at the edges; a time-major forward input of
-//! full lengths is used where it lies.
+//! full lengths is used where it lies. Without a backward pass there is one row of states a sequence, replaced at every
+//! step, and gates are those of a few steps ([`CHUNK_ROWS`]).
 //!
 //! # Summation order
 //! A pre-activation is (bias + sum x W_ih) + sum h W_hh, k ascending: a sequence cut in two gives the same bits.

@@ -206,7 +206,8 @@ unsafe fn gather_ids<E>(input: &Input<E>, order: Order, steps: Range<usize>, mut
 /// dW and the gradient of what came in; `weight` is packed by [`crate::gemm::pack::pack_rows`].
 ///
 /// # Safety
-/// As [`Feed::products`], after it for all steps, with its `kept` rows; `d_gates` is laid out as its product, gradients as their values.
+/// As [`Feed::products`], after it for all steps, with its `kept` rows; `d_gates` is laid out as its product, gradients
+/// as their values.
 pub unsafe fn input_gradients<L: Lane>(
     input: &Input<L::Elem>,
     order: Order,
