@@ -162,7 +162,7 @@ function continualTrial(makeLayer, seed, checkpoints) {
     return { inputs: ids(inputs, [lanes, steps]), targets: ids(targets, [lanes, steps]), counted };
   };
   const carried = new CarriedState();
-  /** @param {import("unrolled").Tensor} inputs */
+  /** @param {import("unrolled").Ids} inputs */
   const forward = (inputs) => {
     const state = carried.get();
     const result = network.forward(oneHot(inputs, symbols), state === undefined ? {} : { state });
