@@ -177,6 +177,38 @@ pub trait Lane:
     }
 }
 
+/// `N` lanes, one after the other.
+///
+/// # Safety
+/// `from` points at as many readable elements.
+#[inline(always)]
+pub unsafe fn load_lanes<L: Lane, const N: usize>(from: *const L::Elem) -> [L; N] {
+    core::array::from_fn(|lane| L::load(from.add(lane * WIDTH)))
+}
+
+/// Likewise. Written out, up to four, for the stores to have one base and constant offsets, without which an engine
+/// cannot join them.
+///
+/// # Safety
+/// `to` points at as many writable elements.
+#[inline(always)]
+pub unsafe fn store_lanes<L: Lane, const N: usize>(lanes: [L; N], to: *mut L::Elem) {
+    const { assert!(N <= 4) };
+    let mut lanes = lanes.into_iter();
+    if let Some(lane) = lanes.next() {
+        lane.store(to);
+    }
+    if let Some(lane) = lanes.next() {
+        lane.store(to.add(WIDTH));
+    }
+    if let Some(lane) = lanes.next() {
+        lane.store(to.add(2 * WIDTH));
+    }
+    if let Some(lane) = lanes.next() {
+        lane.store(to.add(3 * WIDTH));
+    }
+}
+
 /// Four elements as an array: the portable implementation.
 #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 macro_rules! array_lane {

@@ -10,9 +10,9 @@
 //! da = (dr, dz, dn)    du = (dr, dz, dn r)    dh_prev = dh z + W_hh^T du
 //! ```
 
-use super::{load, over_lanes, store, Cell, Step};
+use super::{over_lanes, Cell, Step};
 use crate::math::Constants;
-use crate::simd::{Lane, WIDTH};
+use crate::simd::{load_lanes, store_lanes, Lane, WIDTH};
 use core::array::from_fn;
 
 pub struct Gru;
@@ -65,8 +65,8 @@ impl<L: Lane> Cell<L> for Gru {
 unsafe fn gates_row<L: Lane>(count: usize, a: *mut L::Elem, u: *const L::Elem) {
     let k = Constants::read();
     over_lanes!(count, |at, N| {
-        let (x, y) = (load::<L, N>(a.add(at)), load::<L, N>(u.add(at)));
-        store::<L, N>(from_fn(|l| (x[l] + y[l]).sigmoid(k)), a.add(at));
+        let (x, y) = (load_lanes::<L, N>(a.add(at)), load_lanes::<L, N>(u.add(at)));
+        store_lanes::<L, N>(from_fn(|l| (x[l] + y[l]).sigmoid(k)), a.add(at));
     });
 }
 
@@ -82,10 +82,10 @@ unsafe fn state_row<L: Lane>(
     let k = Constants::read();
     let one = k.number::<L>(1.0);
     over_lanes!(n, |at, N| {
-        let [reset, update, a_new] = [0, 1, 2].map(|gate| load::<L, N>(a.add(gate * n + at)));
-        let (u_new, h_prev) = (load::<L, N>(u_new.add(at)), load::<L, N>(h_prev.add(at)));
+        let [reset, update, a_new] = [0, 1, 2].map(|gate| load_lanes::<L, N>(a.add(gate * n + at)));
+        let (u_new, h_prev) = (load_lanes::<L, N>(u_new.add(at)), load_lanes::<L, N>(h_prev.add(at)));
         let new: [L; N] = from_fn(|l| (a_new[l] + reset[l] * u_new[l]).tanh(k));
-        store(new, a.add(2 * n + at));
-        store::<L, N>(from_fn(|l| (one - update[l]) * new[l] + update[l] * h_prev[l]), h.add(at));
+        store_lanes(new, a.add(2 * n + at));
+        store_lanes::<L, N>(from_fn(|l| (one - update[l]) * new[l] + update[l] * h_prev[l]), h.add(at));
     });
 }

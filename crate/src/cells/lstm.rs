@@ -13,9 +13,9 @@
 //!
 //! tanh(c) is not kept for backward: it is h / o.
 
-use super::{load, over_lanes, sigmoid_row, store, tanh_row, Cell, Step};
+use super::{over_lanes, sigmoid_row, tanh_row, Cell, Step};
 use crate::math::Constants;
-use crate::simd::{Lane, WIDTH};
+use crate::simd::{load_lanes, store_lanes, Lane, WIDTH};
 use core::array::from_fn;
 
 pub struct Lstm;
@@ -70,10 +70,10 @@ impl<L: Lane> Cell<L> for Lstm {
 unsafe fn memory_row<L: Lane>(n: usize, a: *const L::Elem, c_prev: *const L::Elem, c: *mut L::Elem, h: *mut L::Elem) {
     let k = Constants::read();
     over_lanes!(n, |at, N| {
-        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| load::<L, N>(a.add(gate * n + at)));
-        let c_prev = load::<L, N>(c_prev.add(at));
+        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| load_lanes::<L, N>(a.add(gate * n + at)));
+        let c_prev = load_lanes::<L, N>(c_prev.add(at));
         let new: [L; N] = from_fn(|l| f[l] * c_prev[l] + i[l] * g[l]);
-        store(new, c.add(at));
-        store::<L, N>(from_fn(|l| o[l] * new[l].tanh(k)), h.add(at));
+        store_lanes(new, c.add(at));
+        store_lanes::<L, N>(from_fn(|l| o[l] * new[l].tanh(k)), h.add(at));
     });
 }

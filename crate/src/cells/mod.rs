@@ -14,8 +14,7 @@ pub use gru::Gru;
 pub use lstm::Lstm;
 
 use crate::math::Constants;
-use crate::simd::{Lane, WIDTH};
-use core::array::from_fn;
+use crate::simd::{load_lanes, store_lanes, Lane, WIDTH};
 
 /// One time step, `rows` rows of `hidden` (padded) units, everything in place.
 pub struct Step<E> {
@@ -82,24 +81,12 @@ macro_rules! over_lanes {
 }
 use over_lanes;
 
-#[inline(always)]
-unsafe fn load<L: Lane, const N: usize>(from: *const L::Elem) -> [L; N] {
-    from_fn(|lane| L::load(from.add(lane * WIDTH)))
-}
-
-#[inline(always)]
-unsafe fn store<L: Lane, const N: usize>(lanes: [L; N], to: *mut L::Elem) {
-    for (lane, value) in lanes.into_iter().enumerate() {
-        value.store(to.add(lane * WIDTH));
-    }
-}
-
 /// The logistic function, whole lanes; `to` may be `x`. One function a loop: its constants then stay in registers.
 #[inline(never)]
 unsafe fn sigmoid_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
     let k = Constants::read();
     over_lanes!(count, |at, N| {
-        store(load::<L, N>(x.add(at)).map(|x| x.sigmoid(k)), to.add(at));
+        store_lanes(load_lanes::<L, N>(x.add(at)).map(|x| x.sigmoid(k)), to.add(at));
     });
 }
 
@@ -108,6 +95,6 @@ unsafe fn sigmoid_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize
 unsafe fn tanh_row<L: Lane>(x: *const L::Elem, to: *mut L::Elem, count: usize) {
     let k = Constants::read();
     over_lanes!(count, |at, N| {
-        store(load::<L, N>(x.add(at)).map(|x| x.tanh(k)), to.add(at));
+        store_lanes(load_lanes::<L, N>(x.add(at)).map(|x| x.tanh(k)), to.add(at));
     });
 }

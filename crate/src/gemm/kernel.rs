@@ -14,7 +14,7 @@
 //! offsets, which `-disable-lsr` in .cargo/config.toml keeps, and the stores of a row follow one another, which here
 //! takes writing the last row first (the engine's `--trace-wasm-revectorize` tells).
 
-use crate::simd::{Lane, WIDTH};
+use crate::simd::{load_lanes, store_lanes, Lane, WIDTH};
 use core::array::from_fn;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,18 +37,6 @@ fn wide() -> bool {
 }
 
 #[inline(always)]
-unsafe fn load_row<L: Lane, const N: usize>(from: *const L::Elem) -> [L; N] {
-    from_fn(|lane| L::load(from.add(lane * WIDTH)))
-}
-
-#[inline(always)]
-unsafe fn store_row<L: Lane, const N: usize>(row: [L; N], to: *mut L::Elem) {
-    for (lane, value) in row.into_iter().enumerate() {
-        value.store(to.add(lane * WIDTH));
-    }
-}
-
-#[inline(always)]
 fn multiply_add<L: Lane, const N: usize>(acc: [L; N], x: L, b: [L; N]) -> [L; N] {
     from_fn(|lane| x.mul_add(b[lane], acc[lane]))
 }
@@ -66,12 +54,12 @@ unsafe fn tile<L: Lane, const R: usize, const N: usize>(
     c: *mut L::Elem,
     ldc: usize,
 ) {
-    let mut acc: [[L; N]; R] = from_fn(|r| load_row(init.add(r * init_stride)));
+    let mut acc: [[L; N]; R] = from_fn(|r| load_lanes(init.add(r * init_stride)));
     let mut a: [*const L::Elem; R] = from_fn(|r| a.add(r * lda));
     let mut row = panel;
     let end = panel.add(depth * PANEL);
     while row != end {
-        let b = load_row(row);
+        let b = load_lanes(row);
         for r in 0..R {
             acc[r] = multiply_add(acc[r], L::splat(*a[r]), b);
             a[r] = a[r].add(1);
@@ -81,7 +69,7 @@ unsafe fn tile<L: Lane, const R: usize, const N: usize>(
     let mut to = c.add(R * ldc);
     for acc in acc.into_iter().rev() {
         to = to.sub(ldc);
-        store_row(acc, to);
+        store_lanes(acc, to);
     }
 }
 
@@ -95,7 +83,7 @@ unsafe fn tile_row<L: Lane, const P: usize>(
     init: *const L::Elem,
     c: *mut L::Elem,
 ) {
-    let mut acc: [[L; LANES]; P] = from_fn(|p| load_row(init.add(p * PANEL)));
+    let mut acc: [[L; LANES]; P] = from_fn(|p| load_lanes(init.add(p * PANEL)));
     // One panel alone: two steps at once.
     let unroll = if P == 1 { 2 } else { 1 };
     let (mut x, mut row) = (a, panels);
@@ -103,9 +91,9 @@ unsafe fn tile_row<L: Lane, const P: usize>(
     while row != end {
         for (p, acc) in acc.iter_mut().enumerate() {
             let row = row.add(p * stride);
-            *acc = multiply_add(*acc, L::splat(*x), load_row(row));
+            *acc = multiply_add(*acc, L::splat(*x), load_lanes(row));
             if unroll == 2 {
-                *acc = multiply_add(*acc, L::splat(*x.add(1)), load_row(row.add(PANEL)));
+                *acc = multiply_add(*acc, L::splat(*x.add(1)), load_lanes(row.add(PANEL)));
             }
         }
         x = x.add(unroll);
@@ -113,12 +101,12 @@ unsafe fn tile_row<L: Lane, const P: usize>(
     }
     if depth % unroll == 1 {
         for (p, acc) in acc.iter_mut().enumerate() {
-            *acc = multiply_add(*acc, L::splat(*x), load_row(row.add(p * stride)));
+            *acc = multiply_add(*acc, L::splat(*x), load_lanes(row.add(p * stride)));
         }
     }
     let mut to = c;
     for acc in acc {
-        store_row(acc, to);
+        store_lanes(acc, to);
         to = to.add(PANEL);
     }
 }
