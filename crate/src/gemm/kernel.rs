@@ -160,42 +160,31 @@ pub unsafe fn panel_rows<L: Lane>(
     c: *mut L::Elem,
     ldc: usize,
 ) {
-    let mut r = 0;
+    // Addresses that move on, not ones made of a row's number: they are what every tile waits for first.
+    let (mut left, mut a, mut init, mut c) = (rows, a, init, c);
+    macro_rules! tiles {
+        ($height:literal) => {
+            tile::<L, $height, LANES>(depth, a, lda, panel, init, init_stride, c, ldc);
+            left -= $height;
+            a = a.add($height * lda);
+            init = init.add($height * init_stride);
+            c = c.add($height * ldc);
+        };
+    }
     if FUSED && wide() {
         // Six rows once, where two would be left over.
-        if rows % 4 == 2 && rows > 2 {
-            tile::<L, 6, LANES>(depth, a, lda, panel, init, init_stride, c, ldc);
-            r = 6;
+        if left % 4 == 2 && left > 2 {
+            tiles!(6);
         }
-        while r + 4 <= rows {
-            tile::<L, 4, LANES>(
-                depth,
-                a.add(r * lda),
-                lda,
-                panel,
-                init.add(r * init_stride),
-                init_stride,
-                c.add(r * ldc),
-                ldc,
-            );
-            r += 4;
+        while left >= 4 {
+            tiles!(4);
         }
     }
-    while r + 2 <= rows {
-        tile::<L, 2, LANES>(
-            depth,
-            a.add(r * lda),
-            lda,
-            panel,
-            init.add(r * init_stride),
-            init_stride,
-            c.add(r * ldc),
-            ldc,
-        );
-        r += 2;
+    while left >= 2 {
+        tiles!(2);
     }
-    if r < rows {
-        tile_row::<L, 1>(depth, a.add(r * lda), panel, 0, init.add(r * init_stride), c.add(r * ldc));
+    if left > 0 {
+        tile_row::<L, 1>(depth, a, panel, 0, init, c);
     }
 }
 
