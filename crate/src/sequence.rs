@@ -342,6 +342,17 @@ fn chunk_steps<E>(layer: &Layer<E>) -> usize {
     }
 }
 
+/// Where the rows of step t begin: those of gates, of the states before it and of those after it.
+unsafe fn rows_of_step<E>(layer: &Layer<E>, order: Order, t: usize) -> (usize, usize, usize) {
+    let at = order.offset(t);
+    if layer.training {
+        (at, order.before(t), order.batch + at)
+    } else {
+        // Gates are those of a chunk, and states are replaced where they lie.
+        (at - order.offset(t - t % chunk_steps(layer)), 0, 0)
+    }
+}
+
 unsafe fn step_at<L: Lane, C: Cell<L>>(
     layer: &Layer<L::Elem>,
     s: Sizes,
@@ -349,13 +360,7 @@ unsafe fn step_at<L: Lane, C: Cell<L>>(
     saved: &Saved<L::Elem>,
     t: usize,
 ) -> Step<L::Elem> {
-    let (mut at, mut before) = (order.offset(t), order.before(t));
-    let mut after = order.batch + at;
-    if !layer.training {
-        // States are replaced where they lie, and gates are those of a chunk.
-        at -= order.offset(t - t % chunk_steps(layer));
-        (before, after) = (0, 0);
-    }
+    let (at, before, after) = rows_of_step(layer, order, t);
     Step {
         rows: order.live(t),
         hidden: s.padded,
@@ -394,7 +399,7 @@ unsafe fn forward_step<L: Lane, C: Cell<L>>(
         gemm::<L>(step.rows, s.row, depth, step.h_prev, s.state_padded, w_hh, Init::Current, step.gates, s.row);
     }
     C::forward(&step);
-    let after = if layer.training { order.batch + order.offset(t) } else { 0 };
+    let (_, _, after) = rows_of_step(layer, order, t);
     let h = saved.h.add(after * s.state_padded);
     if s.projected {
         gemm::<L>(step.rows, s.state, s.hidden, step.h, s.padded, prepared.add(p.w_hr), Init::Zero, h, s.state_padded);

@@ -43,7 +43,6 @@ fn multiply_add<L: Lane, const N: usize>(acc: [L; N], x: L, b: [L; N]) -> [L; N]
 
 /// `R` rows of the first `N` lanes: `c[r][..] = init[r][..] + sum_k a[r][k] panel[k][..]`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // the operands of a matrix product
 unsafe fn tile<L: Lane, const R: usize, const N: usize>(
     depth: usize,
     a: *const L::Elem,
